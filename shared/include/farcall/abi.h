@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
+/*
+ * farcall ring ABI: what client and host say to each other in shared memory.
+ *
+ * Used unchanged by the kernel module (C), the libraries (C and C++), the monitor and the bare guest. Little-endian,
+ * naturally aligned, no pointers: data is named by region key + offset + length. shared/PROTOCOL.md is the prose.
+ */
+#ifndef FARCALL_ABI_H
+#define FARCALL_ABI_H
+
+#ifdef __KERNEL__
+#include <linux/build_bug.h>
+#include <linux/stddef.h>
+#include <linux/types.h>
+typedef __u8 fc_u8;
+typedef __u16 fc_u16;
+typedef __u32 fc_u32;
+typedef __u64 fc_u64;
+typedef __s32 fc_s32;
+typedef __s64 fc_s64;
+#else
+#include <stddef.h>
+#include <stdint.h>
+typedef uint8_t fc_u8;
+typedef uint16_t fc_u16;
+typedef uint32_t fc_u32;
+typedef uint64_t fc_u64;
+typedef int32_t fc_s32;
+typedef int64_t fc_s64;
+#endif
+
+#ifdef __cplusplus
+#define FC_STATIC_ASSERT(cond, text) static_assert(cond, text)
+#else
+#define FC_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
+#endif
+#define FC_ASSERT_FIELD(type, field, off) FC_STATIC_ASSERT(offsetof(struct type, field) == (off), #type "." #field)
+#define FC_ASSERT_SIZE(type, size) FC_STATIC_ASSERT(sizeof(struct type) == (size), "size of " #type)
+
+#define FC_ABI_MAGIC 0x4c4c4143u /* "CALL" */
+#define FC_ABI_VERSION 1u
+#define FC_CACHE_LINE 64u
+
+/* Feature bits: offered by the host, the accepted subset is sent back and checked. Unknown bits are never accepted. */
+#define FC_FEATURE_TIMESTAMPS (1ull << 0) /* 32-byte events with host time stamps */
+#define FC_FEATURE_WAIT_ANY (1ull << 1)	  /* FC_F_WAIT_ANY */
+#define FC_FEATURE_ALL (FC_FEATURE_TIMESTAMPS | FC_FEATURE_WAIT_ANY)
+
+/* Limits that are part of the ABI. The host may offer less. */
+#define FC_MIN_SLOTS 8u
+#define FC_MAX_COMMAND_SLOTS 4096u
+#define FC_MAX_EVENT_SLOTS 16384u /* an event's 16-bit seq must differ between two laps */
+#define FC_MAX_WAITS 256u	  /* event IDs in one wait list */
+#define FC_MAX_PATH 4096u	  /* bytes of a path, without a terminating NUL */
+#define FC_MAX_TRANSFER 0x7ffff000u
+
+/* Operations: the opcode of a command. Fields that an op does not use must be zero. */
+enum fc_opcode {
+	FC_OP_NOP = 0,	     /* completes with 0; `length` is its result when not 0 (for tests and variables) */
+	FC_OP_OPEN = 1,	     /* path in region/buffer/length, relative to directory `handle`; offset = mode; op_flags */
+	FC_OP_CLOSE = 2,     /* handle */
+	FC_OP_READ = 3,	     /* handle, offset (or FC_OFFSET_CURRENT), region/buffer/length */
+	FC_OP_WRITE = 4,     /* the same */
+	FC_OP_FSYNC = 5,     /* handle; op_flags: FC_FSYNC_DATA */
+	FC_OP_STAT = 6,	     /* handle; writes struct fc_stat to region/buffer, length >= sizeof */
+	FC_OP_TIMER = 7,     /* offset = nanoseconds, relative, or absolute with FC_TIMER_ABSOLUTE; result 0 */
+	FC_OP_EVENT_SET = 8, /* offset = event ID to complete, length = its result (>= 0) */
+	FC_OP_EVENT_WAIT = 9, /* a user event: completes when FC_OP_EVENT_SET names its event ID */
+	FC_OP_CANCEL = 10,   /* offset = event ID of the command to cancel */
+	FC_OP_COUNT
+};
+
+/* Command flags. */
+#define FC_F_ID (1u << 0)	    /* `id` is an event ID: others can wait for it; else it is plain user data */
+#define FC_F_WAIT_ANY (1u << 1)	    /* any of the wait list is enough; else all of it */
+#define FC_F_VAR_HANDLE (1u << 2)   /* `handle` is the index of a variable that holds the handle */
+#define FC_F_VAR_OFFSET (1u << 3)   /* the same for `offset` */
+#define FC_F_VAR_LENGTH (1u << 4)   /* the same for `length` */
+#define FC_F_VAR_BUFFER (1u << 5)   /* the same for `buffer` */
+#define FC_F_RESULT_STORE (1u << 6) /* variable[result_var] = result */
+#define FC_F_RESULT_ADD (1u << 7)   /* variable[result_var] += result; results < 0 leave it alone in both cases */
+#define FC_F_ALWAYS (1u << 8)	    /* run even if a command of the wait list failed */
+#define FC_F_SHORT_STOP (1u << 9)   /* a short read or write counts as failed for those who wait for it */
+#define FC_F_QUIET (1u << 10)	    /* the event does not wake a sleeping client */
+#define FC_F_ALL 0x7ffu
+
+#define FC_OFFSET_CURRENT (~0ull)
+
+/* Handles 0..15 are the domain's shares (exported directories), 16..31 its standard streams, see FC_CLIENT_STREAMS. */
+#define FC_HANDLE_SHARE(n) ((fc_u32)(n))
+#define FC_MAX_SHARES 16u
+#define FC_HANDLE_STDIN 16u
+#define FC_HANDLE_STDOUT 17u
+#define FC_HANDLE_STDERR 18u
+#define FC_HANDLE_CONTROL 19u /* bytes from the host to the guest's init: see <farcall/init.h> */
+#define FC_HANDLE_LOG 20u     /* bytes for the monitor's guest log */
+#define FC_FIRST_HANDLE 32u
+
+/* op_flags of FC_OP_OPEN: exactly one access mode, any of the others. Directories open for reading only. */
+#define FC_OPEN_READ 0x1u
+#define FC_OPEN_WRITE 0x2u
+#define FC_OPEN_CREATE 0x4u
+#define FC_OPEN_EXCLUSIVE 0x8u
+#define FC_OPEN_TRUNCATE 0x10u
+#define FC_OPEN_APPEND 0x20u
+#define FC_OPEN_DIRECTORY 0x40u
+#define FC_OPEN_NOFOLLOW 0x80u
+#define FC_OPEN_ALL 0xffu
+
+#define FC_FSYNC_DATA 0x1u
+#define FC_TIMER_ABSOLUTE 0x1u
+
+/* One request. The client fills all but seq, then publishes seq = index + 1 with release semantics. */
+struct fc_command {
+	fc_u8 opcode;
+	fc_u8 priority;
+	fc_u16 flags;
+	fc_u32 handle;
+	fc_u64 id;
+	fc_u64 offset;
+	fc_u64 buffer; /* byte offset inside the region */
+	fc_u32 region; /* region key; 0 is the arena */
+	fc_u32 length; /* bytes */
+	fc_u64 wait;   /* wait_count == 1: the event ID; > 1: arena offset of that many event IDs, 8-aligned */
+	fc_u16 wait_count;
+	fc_u16 op_flags;
+	fc_u32 result_var; /* index of a variable: arena offset / 8 */
+	fc_u32 reserved;
+	fc_u32 seq;
+};
+FC_ASSERT_FIELD(fc_command, opcode, 0);
+FC_ASSERT_FIELD(fc_command, priority, 1);
+FC_ASSERT_FIELD(fc_command, flags, 2);
+FC_ASSERT_FIELD(fc_command, handle, 4);
+FC_ASSERT_FIELD(fc_command, id, 8);
+FC_ASSERT_FIELD(fc_command, offset, 16);
+FC_ASSERT_FIELD(fc_command, buffer, 24);
+FC_ASSERT_FIELD(fc_command, region, 32);
+FC_ASSERT_FIELD(fc_command, length, 36);
+FC_ASSERT_FIELD(fc_command, wait, 40);
+FC_ASSERT_FIELD(fc_command, wait_count, 48);
+FC_ASSERT_FIELD(fc_command, op_flags, 50);
+FC_ASSERT_FIELD(fc_command, result_var, 52);
+FC_ASSERT_FIELD(fc_command, reserved, 56);
+FC_ASSERT_FIELD(fc_command, seq, 60);
+FC_ASSERT_SIZE(fc_command, 64);
+
+/* Event flags. */
+#define FC_E_ID 0x1u	/* `id` is an event ID */
+#define FC_E_QUIET 0x2u /* came from an FC_F_QUIET command */
+#define FC_E_SHORT 0x4u /* transferred less than asked for, and FC_F_SHORT_STOP made that a failure */
+
+/* One completion. id first, then the word with seq = (fc_u16)(index + 1) with release semantics. */
+struct fc_event {
+	fc_u64 id;     /* the command's id */
+	fc_s32 result; /* >= 0, or -errno (Linux numbers) */
+	fc_u8 priority;
+	fc_u8 flags;
+	fc_u16 seq;
+};
+FC_ASSERT_FIELD(fc_event, id, 0);
+FC_ASSERT_FIELD(fc_event, result, 8);
+FC_ASSERT_FIELD(fc_event, priority, 12);
+FC_ASSERT_FIELD(fc_event, flags, 13);
+FC_ASSERT_FIELD(fc_event, seq, 14);
+FC_ASSERT_SIZE(fc_event, 16);
+
+/* The larger form, chosen per channel (FC_CHANNEL_TIMESTAMPS). Host CLOCK_MONOTONIC in ns; deltas saturate. */
+struct fc_event_ts {
+	struct fc_event event;
+	fc_u64 picked_up;	/* the worker copied the command */
+	fc_u32 started_after;	/* ns from picked_up to the start of execution (waits met) */
+	fc_u32 completed_after; /* ns from picked_up to completion */
+};
+FC_ASSERT_FIELD(fc_event_ts, picked_up, 16);
+FC_ASSERT_FIELD(fc_event_ts, started_after, 24);
+FC_ASSERT_FIELD(fc_event_ts, completed_after, 28);
+FC_ASSERT_SIZE(fc_event_ts, 32);
+
+/* What FC_OP_STAT writes. */
+struct fc_stat {
+	fc_u64 size;
+	fc_u64 inode;
+	fc_u64 device; /* opaque, equal for files of one host file system */
+	fc_u32 mode;   /* type and permissions, as in struct stat */
+	fc_u32 links;
+	fc_u32 uid;
+	fc_u32 gid;
+	fc_u64 blocks; /* of 512 bytes */
+	fc_u64 block_size;
+	fc_s64 atime_ns;
+	fc_s64 mtime_ns;
+	fc_s64 ctime_ns;
+};
+FC_ASSERT_SIZE(fc_stat, 80);
+
+/* Why a channel was poisoned: `status` of the host line. */
+enum fc_channel_status {
+	FC_CHANNEL_OK = 0,
+	FC_CHANNEL_BAD_TAIL = 1,       /* command tail more than the ring's size ahead of head */
+	FC_CHANNEL_BAD_EVENT_HEAD = 2, /* event head ahead of event tail */
+	FC_CHANNEL_CLOSED = 3,	       /* not poisoned: the client or the server went away */
+	FC_CHANNEL_STATUS_COUNT
+};
+
+/*
+ * First page of a channel's memory: one line per writer and purpose, so that polling one line never steals another.
+ * All indices are free-running. Commands start at FC_COMMANDS_OFFSET, events follow them at once.
+ */
+struct fc_ring_header {
+	/* line 0, client: written with each post / each read, read by the host only before it sleeps or when full */
+	fc_u32 command_tail;
+	fc_u32 event_head;
+	fc_u8 pad0[56];
+	/* line 1, host: written once per batch */
+	fc_u32 command_head;
+	fc_u32 event_tail;
+	fc_u32 status; /* enum fc_channel_status */
+	fc_u8 pad1[52];
+	/* line 2, host: read by the client after each post */
+	fc_u32 worker_armed; /* not 0: ring the doorbell */
+	fc_u8 pad2[60];
+	/* line 3, client: read by the host after each batch of events */
+	fc_u32 client_armed; /* not 0: raise the event interrupt, then clear */
+	fc_u8 pad3[60];
+};
+FC_ASSERT_FIELD(fc_ring_header, command_tail, 0);
+FC_ASSERT_FIELD(fc_ring_header, event_head, 4);
+FC_ASSERT_FIELD(fc_ring_header, command_head, 64);
+FC_ASSERT_FIELD(fc_ring_header, event_tail, 68);
+FC_ASSERT_FIELD(fc_ring_header, status, 72);
+FC_ASSERT_FIELD(fc_ring_header, worker_armed, 128);
+FC_ASSERT_FIELD(fc_ring_header, client_armed, 192);
+FC_ASSERT_SIZE(fc_ring_header, 256);
+
+#define FC_COMMANDS_OFFSET 4096u
+
+/* Event IDs: (client serial << FC_ID_BITS) | number; serial and number count from 1, and 0 is never an event ID. */
+#define FC_ID_BITS 40
+#define FC_ID_NUMBER_MASK ((1ull << FC_ID_BITS) - 1)
+
+#endif

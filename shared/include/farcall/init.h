@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
+/*
+ * What the monitor and the guest's init (guest-lib/init) say to each other: a configuration file in the initial RAM
+ * disk, and records read from FC_HANDLE_CONTROL.
+ *
+ * /farcall/config, text, one "key value" per line, values percent-encoded ("%20", no raw white space or control bytes):
+ *   arg VALUE    one argument of the command, in order; the first is the program's path
+ *   env NAME=VALUE
+ *   cwd PATH     working directory (default /)
+ *   user UID:GID ids to run as (default 1000:1000); `user 0:0` keeps root
+ *   tty ROWSxCOLUMNS  run the command on a pseudo-terminal of that size instead of pipes
+ *   log 1        copy the kernel log to FC_HANDLE_LOG when the command has ended
+ */
+#ifndef FARCALL_INIT_H
+#define FARCALL_INIT_H
+
+#include <farcall/abi.h>
+
+#define FC_INIT_CONFIG "/farcall/config"
+#define FC_INIT_MODULE "/farcall/farcall.ko"
+
+enum fc_init_record_type {
+	FC_INIT_SIGNAL = 1, /* a = signal number to send to the command's process group */
+	FC_INIT_WINDOW = 2, /* a = rows, b = columns */
+};
+
+/* One record from the host; reads of FC_HANDLE_CONTROL return whole records. */
+struct fc_init_record {
+	fc_u32 type;
+	fc_u32 a;
+	fc_u32 b;
+	fc_u32 reserved;
+};
+FC_ASSERT_SIZE(fc_init_record, 16);
+
+#endif

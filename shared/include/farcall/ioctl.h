@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
+/*
+ * ioctls of /dev/farcall (a client) and of the channel descriptors that it hands out.
+ * All structs: fields called reserved and unknown flags must be zero (-EINVAL). Every call can also fail with -EFAULT
+ * (bad pointer), -ENOTTY (unknown call), -ENODEV (device removed) and -EPERM (caller's mm is not the client's).
+ */
+#ifndef FARCALL_IOCTL_H
+#define FARCALL_IOCTL_H
+
+#include <farcall/abi.h>
+#ifdef __KERNEL__
+#include <linux/ioctl.h>
+#else
+#include <sys/ioctl.h>
+#endif
+
+#define FC_DEVICE_PATH "/dev/farcall"
+#define FC_IOC_MAGIC 0xfc
+
+/* What the host offers and allows. */
+struct fc_ioc_info {
+	fc_u32 version;
+	fc_u32 serial; /* of this client: high bits of its event IDs */
+	fc_u64 features;
+	fc_u32 max_channels; /* per client, as are the next four */
+	fc_u32 max_regions;
+	fc_u32 max_command_slots;
+	fc_u32 max_event_slots;
+	fc_u64 max_region_bytes;
+};
+FC_ASSERT_SIZE(fc_ioc_info, 40);
+
+/*
+ * The arena: region 0, once per client, before anything else. Map it with mmap(client fd, offset 0, bytes).
+ * -EEXIST: there is one; -EINVAL: bytes 0 or not whole pages; -ENOMEM; -E2BIG: over max_region_bytes.
+ */
+struct fc_ioc_arena {
+	fc_u64 bytes;
+	fc_u64 reserved;
+};
+
+/*
+ * A channel for one thread. out: fd, to be mapped: offset 0 the ring memory (bytes long), FC_MMAP_DOORBELL the doorbell
+ * page, where a 32-bit store at doorbell_offset wakes the worker. The fd polls readable when events wait, and takes
+ * FC_IOC_WAIT. -EINVAL: slots (powers of two, FC_MIN_SLOTS to max) or flags; -EMFILE: channels or descriptors; -ENOMEM;
+ * -ENXIO: no arena yet.
+ */
+struct fc_ioc_channel {
+	fc_u32 command_slots; /* in */
+	fc_u32 event_slots;   /* in */
+	fc_u32 flags;	      /* in: FC_CHANNEL_TIMESTAMPS */
+	fc_s32 fd;	      /* out */
+	fc_u32 bytes;	      /* out */
+	fc_u32 doorbell_offset; /* out: inside the doorbell page */
+	fc_u64 reserved;
+};
+FC_ASSERT_SIZE(fc_ioc_channel, 32);
+#define FC_MMAP_DOORBELL 0x40000000ull
+
+/*
+ * Pins [address, address + bytes) of the caller and makes it a region; out: key. Counts against RLIMIT_MEMLOCK.
+ * -EINVAL: bytes 0 or flags; -EFAULT: not mapped, or not writable with FC_REGION_WRITE; -ENOMEM: limit; -ENOSPC: regions;
+ * -E2BIG; -ENXIO: no arena yet.
+ */
+struct fc_ioc_region {
+	fc_u64 address;
+	fc_u64 bytes;
+	fc_u32 flags; /* FC_REGION_WRITE */
+	fc_u32 key;   /* out */
+	fc_u64 reserved;
+};
+FC_ASSERT_SIZE(fc_ioc_region, 32);
+
+/* count (1 .. FC_MAX_ID_REQUEST) is rounded up to whole blocks; out: first and how many. -EINVAL; -ENOSPC. */
+struct fc_ioc_ids {
+	fc_u32 count;
+	fc_u32 reserved;
+	fc_u64 first;
+};
+FC_ASSERT_SIZE(fc_ioc_ids, 16);
+
+/*
+ * Sleeps until the channel's event interrupt, timeout_ns (0: do not sleep, < 0: no limit) or a signal. The caller has
+ * armed the channel (client_armed) and looked at the ring once more. 0: look again (may be spurious); -ETIME; -EINTR;
+ * -EPIPE: the channel is closed or poisoned.
+ */
+struct fc_ioc_wait {
+	fc_s64 timeout_ns;
+	fc_u64 reserved;
+};
+
+#define FC_IOC_INFO _IOR(FC_IOC_MAGIC, 0, struct fc_ioc_info)
+#define FC_IOC_ARENA _IOW(FC_IOC_MAGIC, 1, struct fc_ioc_arena)
+#define FC_IOC_CHANNEL _IOWR(FC_IOC_MAGIC, 2, struct fc_ioc_channel)
+#define FC_IOC_REGION_ADD _IOWR(FC_IOC_MAGIC, 3, struct fc_ioc_region)
+#define FC_IOC_REGION_REMOVE _IOW(FC_IOC_MAGIC, 4, fc_u32) /* key. -ENOENT; -EBUSY: arena */
+#define FC_IOC_EVENT_IDS _IOWR(FC_IOC_MAGIC, 5, struct fc_ioc_ids)
+#define FC_IOC_WAIT _IOW(FC_IOC_MAGIC, 6, struct fc_ioc_wait)	/* on a channel */
+#define FC_IOC_STREAMS _IO(FC_IOC_MAGIC, 7)	/* before the arena: take the standard streams. -EPERM without CAP_SYS_ADMIN */
+#define FC_IOC_VM_EXIT _IOW(FC_IOC_MAGIC, 8, fc_u32) /* exit status 0..255. -EPERM without CAP_SYS_BOOT */
+
+#endif
