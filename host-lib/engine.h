@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <farcall/control.h>
+
+#include "host-lib/guest_memory.h"
+
+namespace farcall {
+
+class Worker;
+class BlockingPool;
+struct DomainState;
+struct EngineStats;
+
+/// An exported directory: handle FC_HANDLE_SHARE(n) of every client of the domain.
+struct ShareConfig {
+    std::string path;
+    bool writable = false;
+};
+
+/// The standard streams that a client created with FC_CLIENT_STREAMS gets; -1: none. Borrowed: they outlive the engine.
+/// Reads and writes poll first; O_NONBLOCK is not needed and never set.
+struct StreamConfig {
+    int in = -1;
+    int out = -1;
+    int err = -1;
+    int control = -1;
+    int log = -1;
+};
+
+/// Upper bounds for one client; exceeding one gives the errno that <farcall/control.h> names.
+struct Limits {
+    uint32_t max_clients = 1024;  ///< per domain
+    uint32_t max_channels = 256;
+    uint32_t max_regions = 1024;
+    uint32_t max_command_slots = FC_MAX_COMMAND_SLOTS;
+    uint32_t max_event_slots = FC_MAX_EVENT_SLOTS;
+    uint32_t max_handles = 4096;
+    uint32_t max_id_blocks = 1024;  ///< blocks of FC_ID_BLOCK event IDs that are not yet all used and done
+    uint64_t max_region_bytes = 1ull << 32;
+};
+
+/// One VM, or the local clients of one server: the unit of isolation and policy.
+struct DomainConfig {
+    std::string name;
+    std::vector<ShareConfig> shares;  ///< at most FC_MAX_SHARES
+    StreamConfig streams;
+    Limits limits;
+};
+
+struct EngineConfig {
+    unsigned workers = 1;
+    std::vector<int> worker_cpus;         ///< core of each worker; shorter than `workers`: the rest is not pinned
+    unsigned blocking_threads = 4;        ///< threads of the blocking pool
+    std::chrono::nanoseconds spin{50000};  ///< how long a worker polls a silent channel before it arms the doorbell
+};
+
+/// Names a client or channel to the engine. Never reused within an engine's life.
+using ClientId = uint32_t;
+using ChannelId = uint32_t;
+
+/// What a control request answers: status 0 or -errno; value as <farcall/control.h> says for each call.
+struct ControlResult {
+    int status = 0;
+    uint64_t value = 0;
+};
+/// Called exactly once, on a thread of the engine (not the caller's). Must not block.
+using ControlDone = std::function<void(ControlResult)>;
+
+struct ChannelConfig {
+    std::byte* memory = nullptr;  ///< fc_channel_bytes() bytes, page-aligned, shared with the client
+    uint64_t bytes = 0;
+    uint32_t command_slots = 0;
+    uint32_t event_slots = 0;
+    uint32_t flags = 0;        ///< FC_CHANNEL_*
+    int interrupt_fd = -1;     ///< eventfd: written to raise the event interrupt. Borrowed.
+    std::shared_ptr<void> keep;  ///< released when the engine no longer touches memory and interrupt_fd
+};
+
+struct RegionConfig {
+    std::vector<HostSegment> segments;
+    uint32_t flags = 0;          ///< FC_REGION_*
+    std::shared_ptr<void> keep;  ///< released when the engine no longer touches the segments
+};
+
+class Engine;
+
+/// A domain of an engine. Thread-safe; every call posts to the client's worker and answers through `done`.
+/// Must be destroyed before its engine; destroying it destroys its clients and waits for that.
+class Domain {
+  public:
+    ~Domain();
+    Domain(const Domain&) = delete;
+    Domain& operator=(const Domain&) = delete;
+
+    const Limits& limits() const;
+
+    /// The eventfd that wakes a given client's worker: what a doorbell must write. Valid while the engine lives.
+    /// -1 when there is no such client.
+    int doorbell_fd(ClientId client) const;
+    /// Index of the worker that serves the client (0 .. workers-1), or -1.
+    int worker_index(ClientId client) const;
+
+    /// value = client id | serial << 32. -EMFILE, -EPERM (streams taken), -EINVAL (flags).
+    void create_client(uint32_t flags, ControlDone done);
+    /// Answers when the host uses nothing of the client any more. -ENOENT.
+    void destroy_client(ClientId client, ControlDone done);
+    /// Destroys all clients; answers when all are gone.
+    void destroy_all(ControlDone done);
+    /// value = channel id. -ENOENT, -EINVAL, -EMFILE, -ENXIO (no arena yet).
+    void create_channel(ClientId client, ChannelConfig config, ControlDone done);
+    void destroy_channel(ClientId client, ChannelId channel, ControlDone done);
+    /// value = region key. -ENOENT, -EINVAL, -ENOSPC, -E2BIG; -EEXIST for a second arena, -ENXIO before the first.
+    void add_region(ClientId client, RegionConfig config, ControlDone done);
+    /// Answers when no command uses the region any more. -ENOENT; -EBUSY for the arena.
+    void remove_region(ClientId client, uint32_t key, ControlDone done);
+    /// value = first event ID; count is rounded up to whole blocks. -ENOENT, -EINVAL, -ENOSPC.
+    void allocate_ids(ClientId client, uint64_t count, ControlDone done);
+
+    /// Clients alive now (approximate while requests are under way).
+    size_t client_count() const;
+
+  private:
+    friend class Engine;
+    explicit Domain(std::shared_ptr<DomainState> state);
+    std::shared_ptr<DomainState> state_;
+};
+
+/// Workers, blocking pool and domains. Create, add domains, and destroy the domains before it.
+class Engine {
+  public:
+    /// Starts the threads. Throws farcall::Error (a core that does not exist, no threads).
+    explicit Engine(EngineConfig config);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    /// Opens the shares. Throws farcall::Error that names a directory that can't be shared.
+    std::unique_ptr<Domain> create_domain(DomainConfig config);
+
+    unsigned worker_count() const;
+    /// eventfd of worker `index`, for doorbells.
+    int doorbell_fd(unsigned index) const;
+    /// Sums over all workers.
+    EngineStats stats() const;
+
+    /// Makes a synchronous call of an asynchronous one: engine-free threads only (never from a ControlDone).
+    static ControlResult wait_for(const std::function<void(ControlDone)>& call);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Counters of an engine, all monotonic.
+struct EngineStats {
+    uint64_t commands = 0;
+    uint64_t events = 0;
+    uint64_t errors = 0;        ///< events with a negative result
+    uint64_t interrupts = 0;    ///< event interrupts raised
+    uint64_t sleeps = 0;        ///< times a worker went to sleep
+    uint64_t poisoned = 0;      ///< channels poisoned
+    uint64_t pool_jobs = 0;     ///< commands that went through the blocking pool
+};
+
+}  // namespace farcall
