@@ -81,8 +81,12 @@ struct ChannelConfig {
     uint32_t command_slots = 0;
     uint32_t event_slots = 0;
     uint32_t flags = 0;        ///< FC_CHANNEL_*
-    int interrupt_fd = -1;     ///< eventfd: written to raise the event interrupt. Borrowed.
-    std::shared_ptr<void> keep;  ///< released when the engine no longer touches memory and interrupt_fd
+    /// A 64-bit 1 is written to it to raise the event interrupt: an eventfd, or a non-blocking socket of which the
+    /// client holds the other end (never an eventfd that a hostile client shares: it could make the write block).
+    int interrupt_fd = -1;
+    /// Not -1: the worker also watches this socket and takes its becoming readable as the doorbell.
+    int doorbell_fd = -1;
+    std::shared_ptr<void> keep;  ///< released when the engine no longer touches memory and descriptors
 };
 
 struct RegionConfig {

@@ -109,7 +109,8 @@ FC_ASSERT_SIZE(fc_segment, 16);
  * HELLO carries the client's memfd (SCM_RIGHTS; sealed against shrinking), whose offsets are the addresses of
  * CHANNEL_CREATE and REGION_ADD; arg[2] its bytes. REGION_ADD with a descriptor (a further sealed memfd, arg[1] == 0,
  * arg[2] its bytes) registers that whole memfd. Without one, arg[0] is an offset into the first memfd and arg[1] == 0,
- * arg[2] its bytes. CHANNEL_CREATE's answer carries two eventfds: the doorbell (write 1) and the event interrupt.
+ * arg[2] its bytes. CHANNEL_CREATE's answer carries one end of a socket pair: writing 8 bytes to it rings the doorbell,
+ * its becoming readable is the event interrupt (drain it). Not eventfds: a shared eventfd lets either side block the other.
  * One connection is one client, made by CLIENT_CREATE; closing it destroys the client.
  */
 
