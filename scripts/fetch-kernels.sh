@@ -25,7 +25,7 @@ complete() { [[ $(cat "$out/guest-$1/.stamp" 2>/dev/null || true) == "$layout" ]
 all_complete() { complete 6.1 && complete 6.12; }
 
 if all_complete; then
-  note "kernels $(cat "$out/guest-6.1/version") and $(cat "$out/guest-6.12/version") are there already"
+  [[ -n ${FARCALL_QUIET:-} ]] || note "kernels $(cat "$out/guest-6.1/version") and $(cat "$out/guest-6.12/version") are there already"
   exit 0
 fi
 need apt-get apt-cache dpkg-deb xz od flock
@@ -155,7 +155,7 @@ fetch() {
   dir=$work/guest-$series
   root=$dir/root
   mkdir -p "$root" "$work/debs-$series"
-  note "fetching $version (90 MB for both kernels)"
+  note "fetching $version (45 MB)"
   (cd "$work/debs-$series" && apt-get -q -c "$work/apt.conf" download \
     "linux-image-$version" "linux-headers-$version" "linux-headers-$release-common" "$kbuild" >"$work/apt.log" 2>&1) ||
     { cat "$work/apt.log" >&2; die "cannot download kernel $version"; }

@@ -5,6 +5,7 @@
 # The repository's root, from this file's own place, so that a checkout works wherever it lies.
 repo_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 farcall_cache=${FARCALL_CACHE:-$repo_root/.cache}
+[[ $farcall_cache == /* ]] || farcall_cache=$PWD/$farcall_cache
 lib_name=$(basename -- "$0" .sh)
 lib_start=$SECONDS
 lib_planned=0

@@ -20,7 +20,8 @@ usage: rig.sh [OPTIONS] -- CMD ARGS…
   --verbose           say what takes how long
 Exit status: that of CMD (128+N when signal N ended it, 126 or 127 when it cannot be started),
              124 when it ran too long, 125 when the rig itself failed.
-Files of this machine appear in the rig as they are at its start.
+Files of this machine appear in the rig as they are at its start; /proc /sys /dev and /run are the rig's own.
+The rig's kernel is FARCALL_CACHE/kernels/guest-6.12; more of its modules (tun, loop, …) can be loaded with insmod.
 USAGE
 }
 
@@ -35,7 +36,7 @@ while (($# > 0)); do
     --timeout) limit=$2; shift 2 ;;
     --mem) mem=$2; shift 2 ;;
     --env) [[ $2 == [A-Za-z_]*=* ]] || die "--env needs NAME=VALUE, not '$2'"; env_words+=("$2"); shift 2 ;;
-    --export) [[ -d $2 ]] || die "--export: '$2' is not a directory"; exports+=("$(cd -- "$2" && pwd -P)"); shift 2 ;;
+    --export) [[ -d $2 ]] || die "--export: '$2' is not a directory"; [[ $2 != *[,$'\n']* ]] || die "--export: no commas please"; exports+=("$(cd -- "$2" && pwd -P)"); shift 2 ;;
     --log) log_to=$2; shift 2 ;;
     --stdin) take_stdin=1; shift ;;
     --verbose) verbose=1; shift ;;
@@ -123,7 +124,18 @@ keep_log() {
   mkdir -p "$rig_cache/failed"
   to=$(mktemp "$rig_cache/failed/$(date +%Y%m%d-%H%M%S).XXXX.log")
   cat "$run/l1.log" "$run/qemu.log" "$run/virtiofsd.log" >"$to" 2>/dev/null || true
+  # The newest forty are enough to look into.
+  find "$rig_cache/failed" -name '*.log' | sort -r | tail -n +41 | xargs -r rm -f
   echo "$to"
+}
+
+# sweep: removes run directories whose script was killed outright.
+sweep() {
+  local dir pid
+  for dir in "${TMPDIR:-/tmp}"/farcall-rig.*; do
+    pid=$(cat "$dir/pid" 2>/dev/null || true)
+    if [[ $pid =~ ^[0-9]+$ && ! -d /proc/$pid ]]; then rm -rf "$dir"; fi
+  done
 }
 
 qemu_arguments() {
@@ -144,6 +156,13 @@ qemu_arguments() {
   for i in "${!exports[@]}"; do
     qemu_args+=(-chardev "socket,id=export$i,path=$run/export$i.sock" -device "vhost-user-fs-pci,chardev=export$i,tag=export$i")
   done
+}
+
+# The kernel's own words, if it had any: a panic explains itself.
+kernel_complaint() {
+  local line
+  line=$(grep -a -m 1 -E 'Kernel panic|BUG:|Oops|Out of memory' "$run/l1.log" 2>/dev/null | tr -d '\r' || true)
+  if [[ -n $line ]]; then echo " ($line)"; fi
 }
 
 # attempt: one start of the rig; sets result and status.
@@ -173,13 +192,15 @@ here=$repo_root/scripts/rig
 rig_cache=$farcall_cache/rig
 kernel=$farcall_cache/kernels/guest-6.12
 modules=(irqbypass kvm kvm-amd overlay)
-"$repo_root/scripts/fetch-kernels.sh" "$farcall_cache/kernels" 2>"/dev/null" ||
-  "$repo_root/scripts/fetch-kernels.sh" "$farcall_cache/kernels" || die "the rig's kernel cannot be fetched"
+# Says nothing when the kernels are there.
+FARCALL_QUIET=1 "$repo_root/scripts/fetch-kernels.sh" "$farcall_cache/kernels" || die "the rig's kernel cannot be fetched"
 
 mkdir -p "$rig_cache"
+sweep
 # Unix socket names are short (108 bytes), so the run directory is not under the cache.
 run=$(mktemp -d "${TMPDIR:-/tmp}/farcall-rig.XXXXXX")
 daemons=() supervisor=''
+echo "$$" >"$run/pid"
 trap 'stop_all; rm -rf "$run"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -205,5 +226,6 @@ if [[ -n $log_to ]]; then cp "$run/l1.log" "$log_to"; fi
 case $result in
   exit) exit "$status" ;;
   timeout) die_status=124 die "the command ran longer than $limit s and was ended; the log is $(keep_log)" ;;
-  *) die "the rig broke down while the command ran; the log is $(keep_log)" ;;
+  output) die "what the command writes cannot be written to this script's stdout or stderr" ;;
+  *) die "the rig broke down while the command ran$(kernel_complaint); the log is $(keep_log)" ;;
 esac

@@ -6,6 +6,7 @@
 //   exit N        the command ended with status N      timeout       it ran longer than COMMAND_SECONDS
 //   boot-timeout  it was not started in BOOT_SECONDS    boot-end      QEMU ended before it was started
 //   end           QEMU ended, or broke the framing, while it ran
+//   output        what the command wrote could not be written here
 // QEMU dies with this process, whatever ends it.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -69,13 +70,17 @@ static int read_all(int fd, unsigned char *data, size_t size) {
   return 1;
 }
 
+// 1, or 0 when the time is up, or -1 on an error (a full disk; SIGPIPE is left at its default).
 static int write_all(int fd, const unsigned char *data, size_t size) {
   while (size > 0) {
     if (expired) return 0;
     ssize_t n = write(fd, data, size);
-    // SIGPIPE is left at its default; another failure (a full disk) loses output but not the status.
-    if (n < 0 && errno != EINTR) return errno == EAGAIN ? (usleep(1000), 1) : 1;
-    if (n > 0) {
+    // Our output may share a non-blocking file description with another program.
+    if (n < 0 && errno == EAGAIN) {
+      usleep(1000);
+    } else if (n < 0 && errno != EINTR) {
+      return -1;
+    } else if (n > 0) {
       data += n;
       size -= (size_t)n;
     }
@@ -95,7 +100,9 @@ static const char *copy_frames(int fd, long command_seconds, int *status) {
       started = 1;
       set_limit(command_seconds);
     } else if (header[0] == FRAME_STDOUT || header[0] == FRAME_STDERR) {
-      if (!write_all(header[0] == FRAME_STDOUT ? 1 : 2, payload, length)) break;
+      int written = write_all(header[0] == FRAME_STDOUT ? 1 : 2, payload, length);
+      if (written < 0) return "output";
+      if (written == 0) break;
     } else if (header[0] == FRAME_EXIT && length == 1) {
       *status = payload[0];
       return "exit";
