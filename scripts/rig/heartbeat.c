@@ -3,7 +3,7 @@
 //
 // QEMU's TCG (7.2 up to 10.0) now and then loses an interrupt at a nested VM exit: the local APIC has the request, the
 // virtual CPU sleeps on. Any later interrupt delivers the lost one too. So one SCHED_FIFO thread on each CPU sends the
-// next CPU a reschedule interrupt every 10 ms, by waking the thread there; its own timer serves its own CPU.
+// next CPU an interrupt every 10 ms, by waking the thread there; its own timer serves its own CPU.
 #define _GNU_SOURCE
 #include <poll.h>
 #include <pthread.h>
