@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Helpers that fill a struct fc_command: farcall_prep_*() clears it and says what to do, the others refine it.
+ * Buffers are region key + offset inside the region; key 0 is the arena (see farcall_arena_offset()).
+ */
+#ifndef FARCALL_PREP_H
+#define FARCALL_PREP_H
+
+#include <farcall/abi.h>
+
+/* Clears *command and sets its opcode: for ops without a helper. */
+static inline void farcall_prep(struct fc_command *command, enum fc_opcode opcode)
+{
+	static const struct fc_command empty = {0};
+
+	*command = empty;
+	command->opcode = (fc_u8)opcode;
+}
+
+static inline void farcall_prep_buffer(struct fc_command *command, fc_u32 region, fc_u64 buffer, fc_u32 length)
+{
+	command->region = region;
+	command->buffer = buffer;
+	command->length = length;
+}
+
+/* Completes with `result` (0 or more). */
+static inline void farcall_prep_nop(struct fc_command *command, fc_u32 result)
+{
+	farcall_prep(command, FC_OP_NOP);
+	command->length = result;
+}
+
+/* The path of `length` bytes lies in shared memory; `directory` is FC_HANDLE_SHARE(n) or an open directory. */
+static inline void farcall_prep_open(struct fc_command *command, fc_u32 directory, fc_u32 region, fc_u64 path,
+				     fc_u32 length, unsigned open_flags, unsigned mode)
+{
+	farcall_prep(command, FC_OP_OPEN);
+	command->handle = directory;
+	farcall_prep_buffer(command, region, path, length);
+	command->op_flags = (fc_u16)open_flags;
+	command->offset = mode;
+}
+
+static inline void farcall_prep_close(struct fc_command *command, fc_u32 handle)
+{
+	farcall_prep(command, FC_OP_CLOSE);
+	command->handle = handle;
+}
+
+/* offset: in the file, or FC_OFFSET_CURRENT. */
+static inline void farcall_prep_read(struct fc_command *command, fc_u32 handle, fc_u64 offset, fc_u32 region,
+				     fc_u64 buffer, fc_u32 length)
+{
+	farcall_prep(command, FC_OP_READ);
+	command->handle = handle;
+	command->offset = offset;
+	farcall_prep_buffer(command, region, buffer, length);
+}
+
+static inline void farcall_prep_write(struct fc_command *command, fc_u32 handle, fc_u64 offset, fc_u32 region,
+				      fc_u64 buffer, fc_u32 length)
+{
+	farcall_prep_read(command, handle, offset, region, buffer, length);
+	command->opcode = FC_OP_WRITE;
+}
+
+static inline void farcall_prep_fsync(struct fc_command *command, fc_u32 handle, unsigned fsync_flags)
+{
+	farcall_prep(command, FC_OP_FSYNC);
+	command->handle = handle;
+	command->op_flags = (fc_u16)fsync_flags;
+}
+
+/* Writes a struct fc_stat. */
+static inline void farcall_prep_stat(struct fc_command *command, fc_u32 handle, fc_u32 region, fc_u64 buffer)
+{
+	farcall_prep(command, FC_OP_STAT);
+	command->handle = handle;
+	farcall_prep_buffer(command, region, buffer, (fc_u32)sizeof(struct fc_stat));
+}
+
+/* ns from now on, or of the host's CLOCK_MONOTONIC with FC_TIMER_ABSOLUTE. */
+static inline void farcall_prep_timer(struct fc_command *command, fc_u64 ns, unsigned timer_flags)
+{
+	farcall_prep(command, FC_OP_TIMER);
+	command->offset = ns;
+	command->op_flags = (fc_u16)timer_flags;
+}
+
+/* A user event: gets the event ID `id` and completes when an event_set names it. */
+static inline void farcall_prep_event_wait(struct fc_command *command, fc_u64 id)
+{
+	farcall_prep(command, FC_OP_EVENT_WAIT);
+	command->id = id;
+	command->flags = FC_F_ID;
+}
+
+static inline void farcall_prep_event_set(struct fc_command *command, fc_u64 id, fc_u32 result)
+{
+	farcall_prep(command, FC_OP_EVENT_SET);
+	command->offset = id;
+	command->length = result;
+}
+
+static inline void farcall_prep_cancel(struct fc_command *command, fc_u64 id)
+{
+	farcall_prep(command, FC_OP_CANCEL);
+	command->offset = id;
+}
+
+/* --- what the event will carry ---------------------------------------------------------------------------------- */
+
+/* Plain user data: only the event carries it. */
+static inline void farcall_set_data(struct fc_command *command, fc_u64 data)
+{
+	command->id = data;
+	command->flags = (fc_u16)(command->flags & ~FC_F_ID);
+}
+
+/* An event ID from farcall_event_id(): others can wait for it. */
+static inline void farcall_set_id(struct fc_command *command, fc_u64 id)
+{
+	command->id = id;
+	command->flags |= FC_F_ID;
+}
+
+/* FC_F_ALWAYS, FC_F_SHORT_STOP, FC_F_QUIET, FC_F_WAIT_ANY. */
+static inline void farcall_add_flags(struct fc_command *command, unsigned flags)
+{
+	command->flags = (fc_u16)(command->flags | flags);
+}
+
+static inline void farcall_set_priority(struct fc_command *command, fc_u8 priority)
+{
+	command->priority = priority;
+}
+
+/* --- wait list -------------------------------------------------------------------------------------------------- */
+
+/* Run when this one command has completed. */
+static inline void farcall_after(struct fc_command *command, fc_u64 id)
+{
+	command->wait = id;
+	command->wait_count = 1;
+}
+
+/*
+ * Run when all (or, with FC_F_WAIT_ANY, any) of `count` commands have completed. `ids` lies in the arena at `offset`
+ * (farcall_arena_offset()), 8-aligned, and must stay there until the command has been picked up, so until its event.
+ */
+static inline void farcall_after_list(struct fc_command *command, const fc_u64 *ids, fc_u64 offset, unsigned count)
+{
+	command->wait = count == 1 ? ids[0] : offset;
+	command->wait_count = (fc_u16)count;
+}
+
+/* --- variables -------------------------------------------------------------------------------------------------- */
+
+/* Take the field from a variable when the command runs. */
+static inline void farcall_handle_from(struct fc_command *command, fc_u32 variable)
+{
+	command->handle = variable;
+	command->flags |= FC_F_VAR_HANDLE;
+}
+
+static inline void farcall_offset_from(struct fc_command *command, fc_u32 variable)
+{
+	command->offset = variable;
+	command->flags |= FC_F_VAR_OFFSET;
+}
+
+static inline void farcall_length_from(struct fc_command *command, fc_u32 variable)
+{
+	command->length = variable;
+	command->flags |= FC_F_VAR_LENGTH;
+}
+
+static inline void farcall_buffer_from(struct fc_command *command, fc_u32 variable)
+{
+	command->buffer = variable;
+	command->flags |= FC_F_VAR_BUFFER;
+}
+
+/* variable = result, or variable += result; a failed command leaves it alone. */
+static inline void farcall_store_result(struct fc_command *command, fc_u32 variable)
+{
+	command->result_var = variable;
+	command->flags |= FC_F_RESULT_STORE;
+}
+
+static inline void farcall_add_result(struct fc_command *command, fc_u32 variable)
+{
+	command->result_var = variable;
+	command->flags |= FC_F_RESULT_ADD;
+}
+
+#endif
