@@ -64,7 +64,8 @@ build_base() {
   build_c "$tools/supervise" "$here/frame.h" "$here/supervise.c"
   build_c "$tools/agent" -static "$here/frame.h" "$here/agent.c"
   build_c "$tools/heartbeat" -static -pthread "$here/heartbeat.c"
-  key=$(cat "$here/init" "$tools/agent" "$tools/heartbeat" "$kernel/version" <(echo "${modules[*]}") | sha256sum | cut -c 1-16)
+  build_c "$tools/hold" -static "$here/hold.c"
+  key=$(cat "$here/init" "$tools/agent" "$tools/heartbeat" "$tools/hold" "$kernel/version" <(echo "${modules[*]}") | sha256sum | cut -c 1-16)
   base=$rig_cache/base-$key.cpio
   if [[ -f $base ]]; then return; fi
   stage=$run/stage
@@ -72,7 +73,7 @@ build_base() {
   cp /bin/busybox "$stage/bin/busybox"
   for file in sh mount insmod mkdir ln ip hostname poweroff sleep; do ln -s busybox "$stage/bin/$file"; done
   cp "$here/init" "$stage/init"
-  cp "$tools/agent" "$tools/heartbeat" "$stage/rig/"
+  cp "$tools/agent" "$tools/heartbeat" "$tools/hold" "$stage/rig/"
   for file in "${modules[@]}"; do
     cp "$kernel/modules/$file.ko" "$stage/rig/modules/" || die "the kernel in $kernel has no module $file"
   done
