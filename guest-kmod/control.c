@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The control page: requests to the host and their answers.
+ *
+ * Every request is queued, then moved to a free slot and posted, all under control_lock, so that nothing is posted once
+ * the device is being reset. An answer is seen after a post (the host may be quick) or at an interrupt of vector 0;
+ * both call fc_control_reap(), which may be called at any time, from any context.
+ */
+#include <linux/delay.h>
+#include <linux/io.h>
+#include <linux/slab.h>
+
+#include "farcall.h"
+
+#define FC_POLL_MS 1
+#define FC_HELLO_TIMEOUT (10 * HZ)
+
+static void fc_request_work(struct work_struct *work)
+{
+	struct fc_request *req = container_of(work, struct fc_request, work);
+
+	req->late(req);
+}
+
+void fc_request_init(struct fc_request *req, struct fc_device *dev, u32 op, void (*late)(struct fc_request *))
+{
+	memset(&req->msg, 0, sizeof(req->msg));
+	req->msg.op = op;
+	req->dev = dev;
+	req->late = late;
+	req->async = false;
+	req->finished = false;
+	INIT_LIST_HEAD(&req->link);
+	init_completion(&req->done);
+	INIT_WORK(&req->work, fc_request_work);
+}
+
+/* control_lock held. A waiter may free the request as soon as the lock is dropped. */
+static void fc_request_finish(struct fc_request *req, s32 status)
+{
+	/* -EINTR means "your caller was killed" to callers of fc_client_call(), and is not the host's to say. */
+	if (status > 0 || status < -MAX_ERRNO || status == -EINTR)
+		status = -EPROTO;
+	req->msg.status = status;
+	req->finished = true;
+	if (req->async)
+		queue_work(req->dev->wq, &req->work);
+	else
+		complete(&req->done);
+}
+
+/* control_lock held. */
+static void fc_control_collect(struct fc_device *dev)
+{
+	unsigned int slot;
+
+	for_each_set_bit(slot, dev->busy, FC_CONTROL_SLOTS) {
+		struct fc_control *entry = &dev->control[slot];
+		s32 status = smp_load_acquire(&entry->status);
+		struct fc_request *req = dev->slots[slot];
+
+		if (status == FC_CONTROL_PENDING)
+			continue;
+		req->msg = *entry;
+		dev->slots[slot] = NULL;
+		__clear_bit(slot, dev->busy);
+		fc_request_finish(req, status);
+	}
+}
+
+/* control_lock held. Posts one queued request; false when there is none, or no slot. */
+static bool fc_control_post_next(struct fc_device *dev)
+{
+	struct fc_request *req;
+	unsigned int slot = find_first_zero_bit(dev->busy, FC_CONTROL_SLOTS);
+
+	if (slot >= FC_CONTROL_SLOTS || list_empty(&dev->queue))
+		return false;
+	req = list_first_entry(&dev->queue, struct fc_request, link);
+	list_del_init(&req->link);
+	__set_bit(slot, dev->busy);
+	dev->slots[slot] = req;
+	dev->control[slot] = req->msg;
+	smp_store_release(&dev->control[slot].status, FC_CONTROL_PENDING);
+	dev->requests++;
+	writel(slot, dev->regs + FC_REG_CONTROL_POST);
+	return true;
+}
+
+void fc_control_reap(struct fc_device *dev)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&dev->control_lock, flags);
+	if (dev->state == FC_STATE_RUNNING) {
+		do
+			fc_control_collect(dev);
+		while (fc_control_post_next(dev));
+	}
+	spin_unlock_irqrestore(&dev->control_lock, flags);
+}
+
+/* Hands the request to the host. It must stay until it has finished: see fc_request_wait(). */
+void fc_request_post(struct fc_request *req)
+{
+	struct fc_device *dev = req->dev;
+	unsigned long flags;
+
+	spin_lock_irqsave(&dev->control_lock, flags);
+	if (dev->state == FC_STATE_DEAD)
+		fc_request_finish(req, -ENODEV);
+	else
+		list_add_tail(&req->link, &dev->queue);
+	spin_unlock_irqrestore(&dev->control_lock, flags);
+	fc_control_reap(dev);
+}
+
+/* The same when nobody will wait: req->late runs when the host has finished. Never sleeps. */
+void fc_request_post_async(struct fc_request *req)
+{
+	req->async = true;
+	fc_request_post(req);
+}
+
+/*
+ * 0: finished, req->msg is the answer. -EINTR (killed) or -ETIMEDOUT: not finished, the request now belongs to its
+ * late function and must not be touched any more.
+ */
+int fc_request_wait(struct fc_request *req, long timeout)
+{
+	struct fc_device *dev = req->dev;
+	long left = wait_for_completion_killable_timeout(&req->done, timeout);
+	unsigned long flags;
+	int ret = 0;
+
+	if (left > 0)
+		return 0;
+	spin_lock_irqsave(&dev->control_lock, flags);
+	if (!req->finished) {
+		req->async = true;
+		ret = left ? -EINTR : -ETIMEDOUT;
+	}
+	spin_unlock_irqrestore(&dev->control_lock, flags);
+	return ret;
+}
+
+/* Resets the device and waits until the host has let go of everything; timeout_ms 0 waits for ever. */
+int fc_device_reset(struct fc_device *dev, unsigned int timeout_ms)
+{
+	unsigned int waited;
+
+	writel(1, dev->regs + FC_REG_RESET);
+	for (waited = 0; readl(dev->regs + FC_REG_RESET); waited += FC_POLL_MS) {
+		if (timeout_ms && waited >= timeout_ms)
+			return -ETIMEDOUT;
+		if (waited && waited % 10000 == 0)
+			dev_warn(&dev->pdev->dev, "still waiting for the host to reset the device\n");
+		msleep(FC_POLL_MS);
+	}
+	return 0;
+}
+
+/* After a reset: gives the host the control page. */
+int fc_control_start(struct fc_device *dev)
+{
+	u64 address;
+
+	BUILD_BUG_ON(FC_CONTROL_SLOTS * sizeof(struct fc_control) > PAGE_SIZE);
+	dev->control = (struct fc_control *)get_zeroed_page(GFP_KERNEL);
+	if (!dev->control)
+		return -ENOMEM;
+	dev->wq = alloc_workqueue("farcall", WQ_UNBOUND, 0);
+	if (!dev->wq) {
+		free_page((unsigned long)dev->control);
+		dev->control = NULL;
+		return -ENOMEM;
+	}
+	address = virt_to_phys(dev->control);
+	writel(lower_32_bits(address), dev->regs + FC_REG_CONTROL_LO);
+	writel(upper_32_bits(address), dev->regs + FC_REG_CONTROL_HI);
+	dev->state = FC_STATE_RUNNING;
+	return 0;
+}
+
+/* Nothing is posted any more and the host lets go of all guest memory; requests in flight do not finish. */
+void fc_control_quiesce(struct fc_device *dev, unsigned int timeout_ms)
+{
+	spin_lock_irq(&dev->control_lock);
+	dev->state = FC_STATE_RESETTING;
+	spin_unlock_irq(&dev->control_lock);
+	if (fc_device_reset(dev, timeout_ms))
+		dev_err(&dev->pdev->dev, "the host did not finish the reset\n");
+	writel(0, dev->regs + FC_REG_CONTROL_LO);
+	writel(0, dev->regs + FC_REG_CONTROL_HI);
+}
+
+/* The same for good: then fails what is in flight, so that its memory can go. */
+void fc_control_reset(struct fc_device *dev)
+{
+	struct fc_request *req, *next;
+	unsigned int slot;
+
+	fc_control_quiesce(dev, 0);
+	spin_lock_irq(&dev->control_lock);
+	dev->state = FC_STATE_DEAD;
+	for_each_set_bit(slot, dev->busy, FC_CONTROL_SLOTS) {
+		fc_request_finish(dev->slots[slot], -ENODEV);
+		dev->slots[slot] = NULL;
+	}
+	bitmap_zero(dev->busy, FC_CONTROL_SLOTS);
+	list_for_each_entry_safe(req, next, &dev->queue, link) {
+		list_del_init(&req->link);
+		fc_request_finish(req, -ENODEV);
+	}
+	spin_unlock_irq(&dev->control_lock);
+}
+
+/* After fc_control_reset(), interrupts gone, nobody left who could post. */
+void fc_control_free(struct fc_device *dev)
+{
+	destroy_workqueue(dev->wq);
+	free_page((unsigned long)dev->control);
+}
+
+static void fc_hello_late(struct fc_request *req)
+{
+	kfree(req);
+}
+
+static int fc_hello_check(struct fc_device *dev, const struct fc_control *answer, u64 features)
+{
+	struct fc_limits *l = &dev->limits;
+
+	if (answer->status) {
+		dev_err(&dev->pdev->dev, "the host refused HELLO: error %d\n", answer->status);
+		return answer->status;
+	}
+	l->version = answer->arg[0];
+	l->features = answer->arg[1];
+	l->max_channels = lower_32_bits(answer->arg[2]);
+	l->max_regions = upper_32_bits(answer->arg[2]);
+	l->max_command_slots = min_t(u32, lower_32_bits(answer->arg[3]), FC_MAX_COMMAND_SLOTS);
+	l->max_event_slots = min_t(u32, upper_32_bits(answer->arg[3]), FC_MAX_EVENT_SLOTS);
+	l->max_region_bytes = answer->arg[4];
+	if (l->version != FC_ABI_VERSION || l->features & ~features) {
+		dev_err(&dev->pdev->dev, "HELLO: host answers version %u, features %#llx; asked for %u, %#llx\n",
+			l->version, l->features, FC_ABI_VERSION, features);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/* Agrees with the host on version and features. */
+int fc_control_hello(struct fc_device *dev)
+{
+	struct fc_request *req = kzalloc(sizeof(*req), GFP_KERNEL);
+	u64 features = readl(dev->regs + FC_REG_FEATURES_LO) |
+		       (u64)readl(dev->regs + FC_REG_FEATURES_HI) << 32;
+	int ret;
+
+	if (!req)
+		return -ENOMEM;
+	features &= FC_FEATURE_ALL;
+	fc_request_init(req, dev, FC_CTL_HELLO, fc_hello_late);
+	req->msg.arg[0] = FC_ABI_VERSION;
+	req->msg.arg[1] = features;
+	fc_request_post(req);
+	ret = fc_request_wait(req, FC_HELLO_TIMEOUT);
+	if (ret) {
+		dev_err(&dev->pdev->dev, "the host did not answer HELLO: error %d\n", ret);
+		return ret;
+	}
+	ret = fc_hello_check(dev, &req->msg, features);
+	kfree(req);
+	return ret;
+}
