@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+#include "host-lib/client.h"
+
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "host-lib/file_ops.h"
+#include "host-lib/worker.h"
+
+namespace farcall {
+namespace {
+
+constexpr uint32_t kSearchCostPerBurst = 4096;
+constexpr size_t kReadyAtOnce = 64;
+
+uint32_t saturated_delta(uint64_t from, uint64_t to) {
+    return static_cast<uint32_t>(std::min<uint64_t>(to - from, UINT32_MAX));
+}
+
+// A read or write that moved less than it was asked to, where the client wants that to count as a failure.
+bool is_short(const fc_command& command, int64_t result, uint32_t asked) {
+    return (command.flags & FC_F_SHORT_STOP) && result >= 0 && static_cast<uint64_t>(result) < asked;
+}
+
+}  // namespace
+
+uint32_t Client::serve(Channel& channel, uint32_t burst) {
+    uint32_t count = 0;
+    Task task;
+    while (count < burst && channel.next(task.cmd)) {
+        task.channel = &channel;
+        task.node = kNoNode;
+        if (channel.timestamps()) [[unlikely]] task.picked_up = task.started = monotonic_ns();
+        accept(task);
+        count++;
+        // A client that makes us search its graph pays with the rest of its burst.
+        if (graph_.take_cost() > kSearchCostPerBurst) break;
+    }
+    worker_.stats().commands.add(count);
+    // Released commands run at once, so that a chain does not wait for the worker's next round.
+    if (ready_head_ < ready_.size()) run_ready(kReadyAtOnce);
+    return count;
+}
+
+void Client::accept(Task& task) {
+    fc_command& command = task.cmd;
+    int err = check_command(command);
+    if (command.flags & FC_F_ID) {
+        if (int claim = graph_.claim(command.id, &task.node)) {
+            // Not an ID that this command may settle: the event carries it as plain data.
+            command.flags &= static_cast<uint16_t>(~FC_F_ID);
+            return finish(task, claim);
+        }
+    }
+    if (err == 0) err = check_result_variable(command);
+    if (err != 0) return finish(task, err);
+    if (command.wait_count != 0) {
+        const int parked = park(task);
+        if (parked < 0) return finish(task, parked);
+        if (parked > 0) return;
+    }
+    start(task);
+}
+
+// Reads the wait list, once, and enters it into the graph. 1: the task waits; 0: it may start; else -errno.
+int Client::park(Task& task) {
+    const fc_command& command = task.cmd;
+    uint64_t ids[FC_MAX_WAITS];
+    if (command.wait_count == 1) {
+        ids[0] = command.wait;
+    } else {
+        Region* arena = regions_.arena();
+        const uint64_t bytes = command.wait_count * sizeof(uint64_t);
+        if (arena == nullptr || command.wait % 8 != 0 || !arena->contains(command.wait, bytes)) return -EFAULT;
+        arena->copy_out(command.wait, ids, bytes);
+    }
+    if (int err = graph_.add_waits(task, {ids, command.wait_count})) return err;
+    EventGraph::Node& node = graph_.node(task.node);
+    if (node.waiting > 0) {
+        node.task = task;
+        return 1;
+    }
+    const bool failed = node.failed && !(command.flags & FC_F_ALWAYS);
+    node.failed = false;
+    return failed ? -ECANCELED : 0;
+}
+
+void Client::start(Task& task) {
+    if (task.channel != nullptr && task.channel->timestamps()) [[unlikely]] task.started = monotonic_ns();
+    Operands operands;
+    int64_t result = resolve(task.cmd, operands);
+    if (result == 0) {
+        // A short transfer is judged by the length in force, which a variable may have given.
+        task.cmd.length = operands.length;
+        result = op_info(task.cmd.opcode).start(*this, task, operands);
+    }
+    if (result != kPending) finish(task, result);
+}
+
+void Client::finish(Task& task, int64_t result) {
+    const fc_command& command = task.cmd;
+    Completion completion;
+    completion.result = static_cast<int32_t>(result);
+    if (command.flags & FC_F_ID) completion.flags |= FC_E_ID;
+    bool failed = result < 0;
+    if (is_short(command, result, command.length)) {
+        failed = true;
+        completion.flags |= FC_E_SHORT;
+    }
+    if (command.flags & (FC_F_RESULT_STORE | FC_F_RESULT_ADD)) store_result(command, result);
+    if (Channel* channel = task.channel) {
+        if (channel->timestamps()) [[unlikely]] {
+            completion.picked_up = task.picked_up;
+            completion.started_after = saturated_delta(task.picked_up, task.started);
+            completion.completed_after = saturated_delta(task.picked_up, monotonic_ns());
+        }
+        channel->push_event(command, completion);
+        worker_.mark_dirty(*channel);
+    }
+    if (task.node == kNoNode && !(command.flags & FC_F_ID)) return;
+    graph_.complete(task, failed, ready_);
+    if (ready_head_ < ready_.size()) worker_.mark_ready(*this);
+}
+
+size_t Client::run_ready(size_t budget) {
+    while (ready_head_ < ready_.size() && budget-- > 0) {
+        const EventGraph::Ref ref = ready_[ready_head_++];
+        EventGraph::Node* node = graph_.resolve(ref);
+        if (node == nullptr || node->state != EventGraph::State::kReady) continue;
+        Task task = node->task;
+        const bool cancelled = node->failed && !(task.cmd.flags & FC_F_ALWAYS);
+        node->state = EventGraph::State::kParked;
+        node->failed = false;
+        if (cancelled) {
+            finish(task, -ECANCELED);
+        } else {
+            start(task);
+        }
+    }
+    const size_t left = ready_.size() - ready_head_;
+    if (left == 0) {
+        ready_.clear();
+        ready_head_ = 0;
+    }
+    return left;
+}
+
+int Client::read_variable(uint64_t index, uint64_t* value) {
+    Region* arena = regions_.arena();
+    const uint64_t* word = arena == nullptr || index > UINT32_MAX ? nullptr : arena->word(index * sizeof(uint64_t));
+    if (word == nullptr) return -EFAULT;
+    *value = fc_load_relaxed(word);
+    return 0;
+}
+
+int Client::resolve(const fc_command& command, Operands& out) {
+    out = {command.handle, command.offset, command.buffer, command.length};
+    const uint16_t flags = command.flags;
+    if (!(flags & (FC_F_VAR_HANDLE | FC_F_VAR_OFFSET | FC_F_VAR_LENGTH | FC_F_VAR_BUFFER))) [[likely]] return 0;
+    int err = 0;
+    uint64_t length = command.length;
+    if (flags & FC_F_VAR_HANDLE) err |= read_variable(command.handle, &out.handle);
+    if (flags & FC_F_VAR_OFFSET) err |= read_variable(command.offset, &out.offset);
+    if (flags & FC_F_VAR_BUFFER) err |= read_variable(command.buffer, &out.buffer);
+    if (flags & FC_F_VAR_LENGTH) err |= read_variable(command.length, &length);
+    if (err != 0) return -EFAULT;
+    if (length > FC_MAX_TRANSFER) return -EINVAL;
+    out.length = static_cast<uint32_t>(length);
+    return 0;
+}
+
+int Client::check_result_variable(const fc_command& command) {
+    if (!(command.flags & (FC_F_RESULT_STORE | FC_F_RESULT_ADD))) [[likely]] return 0;
+    Region* arena = regions_.arena();
+    return arena != nullptr && arena->word(command.result_var * sizeof(uint64_t)) != nullptr ? 0 : -EFAULT;
+}
+
+void Client::store_result(const fc_command& command, int64_t result) {
+    Region* arena = regions_.arena();
+    uint64_t* word = arena == nullptr ? nullptr : arena->word(command.result_var * sizeof(uint64_t));
+    if (word == nullptr || result < 0) return;
+    const uint64_t before = command.flags & FC_F_RESULT_ADD ? fc_load_relaxed(word) : 0;
+    fc_store_relaxed(word, before + static_cast<uint64_t>(result));
+}
+
+int64_t Client::run_elsewhere(Task& task, Region* region, std::unique_ptr<FileJob> job, BlockingPool& pool) {
+    if (!graph_.ensure_node(task)) return -ENOSPC;
+    EventGraph::Node& node = graph_.node(task.node);
+    node.state = EventGraph::State::kRunning;
+    node.task = task;
+    if (region != nullptr) region->pins++;
+    running_++;
+    worker_.stats().pool_jobs.add();
+    job->attach(*this, task.node, region);
+    pool.post(std::move(job));
+    return kPending;
+}
+
+void Client::job_back(uint32_t index, Region* region, int64_t result) {
+    running_--;
+    Task task = graph_.node(index).task;
+    finish(task, result);
+    if (region != nullptr && --region->pins == 0 && region->on_unpinned) {
+        ControlDone done = std::move(region->on_unpinned);
+        delete region;  // taken out of the table by remove_region(), which left it to its last user
+        done({});
+    }
+}
+
+}  // namespace farcall

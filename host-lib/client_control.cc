@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// The control path of a client: channels, regions, event IDs, teardown.
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "host-lib/client.h"
+#include "host-lib/worker.h"
+
+namespace farcall {
+namespace {
+
+constexpr uint32_t kMaxNodes = 1u << 17;
+constexpr uint32_t kMaxEdges = 1u << 17;
+
+}  // namespace
+
+Client::Client(ClientId id, std::shared_ptr<DomainState> domain, uint32_t serial, bool streams, Worker& worker)
+    : id_(id),
+      domain_(std::move(domain)),
+      worker_(worker),
+      streams_(streams),
+      regions_(domain_->limits.max_regions),
+      handles_(domain_->limits.max_handles),
+      graph_(serial, {domain_->limits.max_id_blocks, kMaxNodes, kMaxEdges}),
+      cancel_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    for (uint32_t i = 0; i < domain_->shares.size(); i++) handles_.set_fixed(FC_HANDLE_SHARE(i), domain_->shares[i]);
+    for (uint32_t i = 0; streams && i < kStreams; i++) handles_.set_fixed(FC_HANDLE_STDIN + i, domain_->streams[i]);
+}
+
+Client::~Client() {
+    if (streams_) domain_->streams_taken = false;
+    domain_->clients--;
+}
+
+ControlResult Client::create_channel(ChannelConfig config) {
+    if (regions_.arena() == nullptr) return {-ENXIO};
+    const Limits& limits = domain_->limits;
+    if (channels_.size() >= limits.max_channels) return {-EMFILE};
+    const bool sizes = fc_ring_sizes_ok(config.command_slots, config.event_slots) &&
+                       config.command_slots <= limits.max_command_slots &&
+                       config.event_slots <= limits.max_event_slots;
+    if (!sizes || (config.flags & ~FC_CHANNEL_TIMESTAMPS) != 0) return {-EINVAL};
+    const uint32_t event_size = config.flags & FC_CHANNEL_TIMESTAMPS ? sizeof(fc_event_ts) : sizeof(fc_event);
+    if (config.bytes < fc_channel_bytes(config.command_slots, config.event_slots, event_size)) return {-EINVAL};
+    if (config.memory == nullptr || reinterpret_cast<uintptr_t>(config.memory) % FC_COMMANDS_OFFSET != 0) {
+        return {-EFAULT};
+    }
+    const ChannelId id = worker_.new_channel_id();
+    auto channel = std::make_unique<Channel>(id, *this, std::move(config), worker_.stats());
+    worker_.add_channel(*channel);
+    channels_[id] = std::move(channel);
+    return {0, id};
+}
+
+ControlResult Client::destroy_channel(ChannelId id) {
+    auto found = channels_.find(id);
+    if (found == channels_.end()) return {-ENOENT};
+    cancel_channel_tasks(*found->second);
+    worker_.remove_channel(*found->second);
+    channels_.erase(found);
+    return {};
+}
+
+// What waits is cancelled; what runs elsewhere finishes later, without an event.
+void Client::cancel_channel_tasks(const Channel& channel) {
+    using State = EventGraph::State;
+    for (uint32_t i = 0; i < graph_.node_count(); i++) {
+        EventGraph::Node& node = graph_.node(i);
+        if (node.state == State::kFree || node.state == State::kExpected || node.task.channel != &channel) continue;
+        if (node.state == State::kRunning) {
+            node.task.channel = nullptr;
+            continue;
+        }
+        Task task = node.task;
+        task.channel = nullptr;
+        finish(task, -ECANCELED);
+    }
+}
+
+ControlResult Client::add_region(RegionConfig config) {
+    uint64_t bytes = 0;
+    for (const HostSegment& segment : config.segments) {
+        if (__builtin_add_overflow(bytes, segment.bytes, &bytes)) return {-E2BIG};
+    }
+    if (bytes > domain_->limits.max_region_bytes) return {-E2BIG};
+    const int64_t key = regions_.add(std::move(config));
+    if (key < 0) return {static_cast<int>(key)};
+    return {0, static_cast<uint64_t>(key)};
+}
+
+void Client::remove_region(uint32_t key, ControlDone done) {
+    if (key == 0 && regions_.arena() != nullptr) return done({-EBUSY});
+    std::unique_ptr<Region> region = regions_.take(key);
+    if (region == nullptr) return done({-ENOENT});
+    if (region->pins == 0) {
+        region.reset();
+        return done({});
+    }
+    region->on_unpinned = std::move(done);
+    region.release();  // its last user deletes it: job_back()
+}
+
+ControlResult Client::allocate_ids(uint64_t count) {
+    int err = 0;
+    const uint64_t first = graph_.allocate(count, &err);
+    return {err, first};
+}
+
+void Client::destroy(ControlDone done) {
+    dying_ = true;
+    destroyed_ = std::move(done);
+    for (auto& [id, channel] : channels_) {
+        cancel_channel_tasks(*channel);
+        worker_.remove_channel(*channel);
+    }
+    channels_.clear();
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t n = write(cancel_fd_.get(), &one, sizeof(one));
+}
+
+}  // namespace farcall

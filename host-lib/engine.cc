@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "host-lib/engine.h"
+
+#include <atomic>
+#include <cerrno>
+#include <future>
+
+#include "host-lib/error.h"
+#include "host-lib/share.h"
+#include "host-lib/worker.h"
+
+namespace farcall {
+
+struct Engine::Impl {
+    explicit Impl(unsigned blocking_threads) : pool(blocking_threads) {}
+    BlockingPool pool;
+    std::vector<std::unique_ptr<Worker>> workers;
+    std::atomic<uint32_t> next_client{1};
+};
+
+Engine::Engine(EngineConfig config) {
+    if (config.workers == 0 || config.blocking_threads == 0) throw Error("an engine needs at least one worker");
+    impl_ = std::make_unique<Impl>(config.blocking_threads);
+    for (unsigned i = 0; i < config.workers; i++) {
+        const int cpu = i < config.worker_cpus.size() ? config.worker_cpus[i] : -1;
+        const Worker::Config worker{i, config.workers, cpu, config.spin};
+        impl_->workers.push_back(std::make_unique<Worker>(worker, impl_->pool));
+    }
+}
+
+Engine::~Engine() = default;
+
+unsigned Engine::worker_count() const { return static_cast<unsigned>(impl_->workers.size()); }
+
+int Engine::doorbell_fd(unsigned index) const { return impl_->workers.at(index)->doorbell_fd(); }
+
+EngineStats Engine::stats() const {
+    EngineStats sum;
+    for (const auto& worker : impl_->workers) {
+        const WorkerStats& stats = worker->stats();
+        sum.commands += stats.commands.get();
+        sum.events += stats.events.get();
+        sum.errors += stats.errors.get();
+        sum.interrupts += stats.interrupts.get();
+        sum.sleeps += stats.sleeps.get();
+        sum.poisoned += stats.poisoned.get();
+        sum.pool_jobs += stats.pool_jobs.get();
+    }
+    return sum;
+}
+
+ControlResult Engine::wait_for(const std::function<void(ControlDone)>& call) {
+    auto promise = std::make_shared<std::promise<ControlResult>>();
+    std::future<ControlResult> future = promise->get_future();
+    call([promise](ControlResult result) { promise->set_value(result); });
+    return future.get();
+}
+
+std::unique_ptr<Domain> Engine::create_domain(DomainConfig config) {
+    if (config.shares.size() > FC_MAX_SHARES) {
+        throw Error("at most " + std::to_string(FC_MAX_SHARES) + " directories can be shared");
+    }
+    auto state = std::make_shared<DomainState>();
+    state->name = config.name;
+    state->limits = config.limits;
+    for (const ShareConfig& share : config.shares) state->shares.push_back(open_share(share));
+    const int fds[kStreams] = {config.streams.in, config.streams.out, config.streams.err, config.streams.control,
+                               config.streams.log};
+    for (uint32_t i = 0; i < kStreams; i++) {
+        auto file = std::make_shared<File>();
+        file->fd = fds[i];
+        file->kind = File::Kind::kStream;
+        const uint32_t handle = FC_HANDLE_STDIN + i;
+        file->readable = handle == FC_HANDLE_STDIN || handle == FC_HANDLE_CONTROL;
+        file->writable = !file->readable;
+        file->stream = static_cast<int>(i);
+        state->streams[i] = std::move(file);
+    }
+    for (const auto& worker : impl_->workers) state->workers.push_back(worker.get());
+    state->next_client = &impl_->next_client;
+    return std::unique_ptr<Domain>(new Domain(std::move(state)));
+}
+
+}  // namespace farcall

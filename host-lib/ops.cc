@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "host-lib/ops.h"
+
+#include <array>
+#include <cerrno>
+
+#include "host-lib/client.h"
+#include "host-lib/file_ops.h"
+
+namespace farcall {
+namespace {
+
+// The command as eight little-endian words; these are the bits of each field.
+constexpr uint64_t kAll = ~0ull;
+constexpr uint64_t kLow32 = 0xffffffffull;
+constexpr uint64_t kHigh32 = kLow32 << 32;
+constexpr uint64_t kOpFlags = 0xffffull << 16;
+
+enum Field : unsigned {
+    kHandle = 1,
+    kOffset = 2,
+    kMemory = 4,  // region, buffer and length
+    kFlags = 8,   // op_flags
+    kLength = 16,
+};
+
+struct Row {
+    uint8_t opcode;
+    OpInfo info;
+};
+
+constexpr uint16_t kCommonFlags =
+    FC_F_ID | FC_F_WAIT_ANY | FC_F_RESULT_STORE | FC_F_RESULT_ADD | FC_F_ALWAYS | FC_F_QUIET;
+
+constexpr Row row(uint8_t opcode, const char* name, unsigned fields, uint16_t extra,
+                  int64_t (*start)(Client&, Task&, const Operands&)) {
+    uint16_t flags = kCommonFlags | extra;
+    uint64_t w0 = kLow32, w2 = 0, w3 = 0, w4 = 0, w6 = 0xffffull | kHigh32;
+    if (fields & kHandle) w0 |= kHigh32, flags |= FC_F_VAR_HANDLE;
+    if (fields & kOffset) w2 = kAll, flags |= FC_F_VAR_OFFSET;
+    if (fields & kMemory) w3 = kAll, w4 |= kAll, flags |= FC_F_VAR_BUFFER | FC_F_VAR_LENGTH;
+    if (fields & kLength) w4 |= kHigh32, flags |= FC_F_VAR_LENGTH;
+    if (fields & kFlags) w6 |= kOpFlags;
+    return {opcode, {name, flags, {w0, kAll, w2, w3, w4, kAll, w6, kHigh32}, start}};
+}
+
+int64_t op_nop(Client&, Task&, const Operands& operands) { return operands.length; }
+
+// One row per op, in the order of enum fc_opcode.
+constexpr Row kRows[] = {
+    row(FC_OP_NOP, "nop", kLength, 0, op_nop),
+    row(FC_OP_OPEN, "open", kHandle | kOffset | kMemory | kFlags, 0, op_open),
+    row(FC_OP_CLOSE, "close", kHandle, 0, op_close),
+    row(FC_OP_READ, "read", kHandle | kOffset | kMemory, FC_F_SHORT_STOP, op_read),
+    row(FC_OP_WRITE, "write", kHandle | kOffset | kMemory, FC_F_SHORT_STOP, op_write),
+    row(FC_OP_FSYNC, "fsync", kHandle | kFlags, 0, op_fsync),
+    row(FC_OP_STAT, "stat", kHandle | kMemory, 0, op_stat),
+    row(FC_OP_TIMER, "timer", kOffset | kFlags, 0, Client::op_timer),
+    row(FC_OP_EVENT_SET, "event_set", kOffset | kLength, 0, Client::op_event_set),
+    row(FC_OP_EVENT_WAIT, "event_wait", 0, 0, Client::op_event_wait),
+    row(FC_OP_CANCEL, "cancel", kOffset, 0, Client::op_cancel),
+};
+static_assert(std::size(kRows) == FC_OP_COUNT, "one row per op");
+static_assert([] {
+    for (unsigned i = 0; i < std::size(kRows); i++)
+        if (kRows[i].opcode != i) return false;
+    return true;
+}());
+
+}  // namespace
+
+const OpInfo& op_info(uint8_t opcode) { return kRows[opcode].info; }
+
+int check_command(const fc_command& command) {
+    if (command.opcode >= FC_OP_COUNT) return -EOPNOTSUPP;
+    const OpInfo& op = kRows[command.opcode].info;
+    uint64_t words[8];
+    static_assert(sizeof(words) == sizeof(command));
+    __builtin_memcpy(words, &command, sizeof(words));
+    uint64_t stray = static_cast<uint16_t>(command.flags & ~op.flags);
+    for (int i = 0; i < 8; i++) stray |= words[i] & ~op.used[i];
+    // Two fields that only mean something beside others.
+    if (command.wait_count == 0) stray |= command.wait;
+    if (!(command.flags & (FC_F_RESULT_STORE | FC_F_RESULT_ADD))) stray |= command.result_var;
+    if (stray != 0) return -EINVAL;
+    if ((command.flags & FC_F_RESULT_STORE) && (command.flags & FC_F_RESULT_ADD)) return -EINVAL;
+    return command.wait_count > FC_MAX_WAITS ? -EINVAL : 0;
+}
+
+}  // namespace farcall

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include "host-lib/share.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include <cerrno>
+
+#include "host-lib/error.h"
+
+namespace farcall {
+namespace {
+
+constexpr uint64_t kResolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+constexpr int kCreateRetries = 8;
+constexpr long kXfsMagic = 0x58465342;
+
+int openat2(int dir, const char* path, int flags, uint32_t mode) {
+    open_how how{};
+    how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
+    how.mode = mode;
+    how.resolve = kResolve;
+    const long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+    return fd < 0 ? -errno : static_cast<int>(fd);
+}
+
+int access_flags(uint32_t flags) {
+    const bool read = flags & FC_OPEN_READ;
+    const bool write = flags & FC_OPEN_WRITE;
+    int result = read && write ? O_RDWR : write ? O_WRONLY : O_RDONLY;
+    if (flags & FC_OPEN_TRUNCATE) result |= O_TRUNC;
+    if (flags & FC_OPEN_APPEND) result |= O_APPEND;
+    if (flags & FC_OPEN_DIRECTORY) result |= O_DIRECTORY;
+    return result;
+}
+
+int check_flags(const File& dir, uint32_t flags) {
+    if (flags & ~FC_OPEN_ALL) return -EINVAL;
+    if (!(flags & (FC_OPEN_READ | FC_OPEN_WRITE))) return -EINVAL;
+    const uint32_t changes = FC_OPEN_WRITE | FC_OPEN_CREATE | FC_OPEN_TRUNCATE | FC_OPEN_APPEND;
+    if ((flags & FC_OPEN_DIRECTORY) && (flags & changes)) return -EINVAL;
+    if ((flags & FC_OPEN_TRUNCATE) && !(flags & FC_OPEN_WRITE)) return -EINVAL;
+    if ((flags & FC_OPEN_EXCLUSIVE) && !(flags & FC_OPEN_CREATE)) return -EINVAL;
+    if ((flags & changes) && !dir.writable_tree) return -EROFS;
+    return 0;
+}
+
+// The inode behind an O_PATH descriptor, opened for real: the name is not looked up a second time.
+int reopen(int path_fd, int flags) {
+    const std::string name = "/proc/self/fd/" + std::to_string(path_fd);
+    const int fd = open(name.c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+// First an O_PATH descriptor, which has no side effects; only when its type is harmless the real open.
+int open_existing(const File& dir, const std::string& path, uint32_t flags) {
+    const int nofollow = flags & FC_OPEN_NOFOLLOW ? O_NOFOLLOW : 0;
+    UniqueFd probe(openat2(dir.fd, path.c_str(), O_PATH | nofollow, 0));
+    if (!probe) return probe.release();
+    struct stat st;
+    if (fstat(probe.get(), &st) < 0) return -errno;
+    if (S_ISLNK(st.st_mode)) return -ELOOP;
+    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return -EPERM;
+    return reopen(probe.get(), access_flags(flags));
+}
+
+int open_or_create(const File& dir, const std::string& path, uint32_t flags, uint32_t mode) {
+    if (!(flags & FC_OPEN_CREATE)) return open_existing(dir, path, flags);
+    for (int i = 0; i < kCreateRetries; i++) {
+        const int fd = openat2(dir.fd, path.c_str(), access_flags(flags) | O_CREAT | O_EXCL, mode & 07777);
+        if (fd != -EEXIST || (flags & FC_OPEN_EXCLUSIVE)) return fd;
+        const int existing = open_existing(dir, path, flags);
+        if (existing != -ENOENT) return existing;  // else removed in between: create it after all
+    }
+    return -EAGAIN;
+}
+
+void classify(File& file) {
+    struct statfs fs;
+    if (fstatfs(file.fd, &fs) < 0) return;
+    switch (static_cast<long>(fs.f_type)) {
+        case TMPFS_MAGIC:
+        case RAMFS_MAGIC:
+            file.in_memory = true;
+            file.local = true;
+            break;
+        case EXT4_SUPER_MAGIC:
+        case BTRFS_SUPER_MAGIC:
+        case kXfsMagic:
+            file.local = true;
+            break;
+        default:
+            break;
+    }
+}
+
+}  // namespace
+
+std::shared_ptr<File> open_share(const ShareConfig& config) {
+    auto file = std::make_shared<File>();
+    file->owned.reset(open(config.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!file->owned) throw errno_error("cannot share directory " + config.path);
+    file->fd = file->owned.get();
+    file->kind = File::Kind::kDirectory;
+    file->readable = true;
+    file->writable_tree = config.writable;
+    classify(*file);
+    return file;
+}
+
+int open_below(const File& dir, const std::string& path, uint32_t flags, uint32_t mode, std::shared_ptr<File>* out) {
+    if (int err = check_flags(dir, flags)) return err;
+    const int fd = open_or_create(dir, path, flags, mode);
+    if (fd < 0) return fd;
+    auto file = std::make_shared<File>();
+    file->owned.reset(fd);
+    file->fd = fd;
+    struct stat st;
+    if (fstat(fd, &st) < 0) return -errno;
+    const bool directory = S_ISDIR(st.st_mode);
+    if (!directory && !S_ISREG(st.st_mode)) return -EPERM;
+    file->kind = directory ? File::Kind::kDirectory : File::Kind::kRegular;
+    file->readable = flags & FC_OPEN_READ;
+    file->writable = flags & FC_OPEN_WRITE;
+    file->writable_tree = dir.writable_tree;
+    classify(*file);
+    *out = std::move(file);
+    return 0;
+}
+
+}  // namespace farcall

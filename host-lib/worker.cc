@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+#include "host-lib/worker.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "host-lib/error.h"
+#include "host-lib/signals.h"
+
+namespace farcall {
+namespace {
+
+constexpr uint32_t kBurst = 64;            ///< commands of one channel in one round
+constexpr size_t kReadyBudget = 256;       ///< released commands of one client in one round
+constexpr uint32_t kRoundsPerLook = 64;    ///< rounds between looks at the clock
+constexpr uint32_t kRoundsPerCheck = 256;  ///< silent polls of a channel between looks at how long it has been silent
+constexpr uint64_t kLookNs = 50000;        ///< how often a busy worker looks for doorbells of cold channels
+constexpr uint64_t kDoorbellTag = 0;       ///< epoll data of the worker's own eventfd; else a channel id
+
+void pause_cpu() { __builtin_ia32_pause(); }
+
+}  // namespace
+
+uint64_t monotonic_ns() {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1000000000ull + static_cast<uint64_t>(now.tv_nsec);
+}
+
+namespace {
+
+class FunctionMessage final : public Message {
+  public:
+    explicit FunctionMessage(std::function<void(Worker&)> run) : run_(std::move(run)) {}
+    void run(Worker& worker) override { run_(worker); }
+
+  private:
+    std::function<void(Worker&)> run_;
+};
+
+}  // namespace
+
+Worker::Worker(Config config, BlockingPool& pool)
+    : config_(config),
+      pool_(pool),
+      doorbell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    if (!doorbell_ || !epoll_) throw errno_error("cannot create a worker's descriptors");
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = kDoorbellTag;
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, doorbell_.get(), &event) < 0) throw errno_error("epoll_ctl");
+    thread_ = std::jthread([this] { loop(); });
+    pthread_setname_np(thread_.native_handle(), ("fc-worker-" + std::to_string(config_.index)).c_str());
+    if (config_.cpu < 0) return;
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(static_cast<size_t>(config_.cpu), &cpus);
+    if (int err = pthread_setaffinity_np(thread_.native_handle(), sizeof(cpus), &cpus)) {
+        post([this](Worker&) { stop_ = true; });
+        throw errno_error("cannot pin worker " + std::to_string(config_.index) + " to core " +
+                              std::to_string(config_.cpu),
+                          err);
+    }
+}
+
+Worker::~Worker() {
+    post([this](Worker&) { stop_ = true; });
+    thread_.join();
+    clients_.clear();
+}
+
+void Worker::post(std::unique_ptr<Message> message) {
+    inbox_.push(message.release());
+    // Pairs with the barrier in sleep(): either the worker sees the message or we see that it sleeps.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (!asleep_.load(std::memory_order_relaxed)) return;
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t n = write(doorbell_.get(), &one, sizeof(one));
+}
+
+void Worker::post(std::function<void(Worker&)> run) { post(std::make_unique<FunctionMessage>(std::move(run))); }
+
+void Worker::loop() {
+    block_all_signals();
+    uint32_t rounds = 0;
+    while (!stop_.load(std::memory_order_relaxed)) {
+        bool busy = drain_inbox();
+        busy |= serve_hot();
+        busy |= run_ready();
+        flush();
+        if (++rounds % kRoundsPerLook == 0) look_around();
+        if (busy) continue;
+        if (hot_.empty()) {
+            sleep();
+        } else {
+            pause_cpu();
+        }
+    }
+    drain_inbox();
+}
+
+bool Worker::drain_inbox() {
+    if (inbox_.empty()) return false;
+    Message* message = nullptr;
+    while (inbox_.pop(message)) {
+        message->run(*this);
+        delete message;
+    }
+    return true;
+}
+
+bool Worker::serve_hot() {
+    bool busy = false;
+    for (size_t i = 0; i < hot_.size(); i++) {
+        Channel& channel = *hot_[i];
+        if (channel.client().serve(channel, kBurst) > 0) {
+            channel.silent_rounds = 0;
+            busy = true;
+            flush();
+            continue;
+        }
+        if (++channel.silent_rounds % kRoundsPerCheck != 0) continue;
+        const uint64_t now = monotonic_ns();
+        if (channel.silent_rounds == kRoundsPerCheck) channel.silent_since = now;
+        if (now - channel.silent_since < static_cast<uint64_t>(config_.spin.count())) continue;
+        if (!channel.arm()) continue;
+        channel.hot = false;
+        cold_.push_back(&channel);
+        hot_[i--] = hot_.back();
+        hot_.pop_back();
+    }
+    return busy;
+}
+
+bool Worker::run_ready() {
+    if (ready_.empty()) return false;
+    const std::vector<ClientId> round = std::exchange(ready_, {});
+    for (const ClientId id : round) {
+        Client* client = find_client(id);
+        if (client == nullptr) continue;
+        client->queued = false;
+        if (client->run_ready(kReadyBudget) > 0) mark_ready(*client);
+    }
+    return true;
+}
+
+void Worker::mark_ready(Client& client) {
+    if (client.queued) return;
+    client.queued = true;
+    ready_.push_back(client.id());
+}
+
+void Worker::flush() {
+    for (Channel* channel : dirty_) channel->flush();
+    dirty_.clear();
+}
+
+void Worker::look_around() {
+    const uint64_t now = monotonic_ns();
+    if (!timers_.empty() && timers_.next() <= now) run_timers();
+    if (now - last_look_ < kLookNs) return;
+    last_look_ = now;
+    if (!cold_.empty()) on_epoll(0);
+}
+
+bool Worker::run_timers() {
+    const uint64_t now = monotonic_ns();
+    bool any = false;
+    while (!timers_.empty() && timers_.next() <= now) {
+        const TimerQueue::Entry entry = timers_.pop();
+        if (Client* client = find_client(entry.client)) client->timer_due(entry.ref);
+        any = true;
+    }
+    flush();
+    return any;
+}
+
+void Worker::warm(Channel& channel) {
+    if (channel.hot) return;
+    channel.disarm();
+    channel.hot = true;
+    channel.silent_rounds = 0;
+    std::erase(cold_, &channel);
+    hot_.push_back(&channel);
+}
+
+void Worker::warm_ready() {
+    std::vector<Channel*> found;
+    for (Channel* channel : cold_)
+        if (channel->has_news()) found.push_back(channel);
+    for (Channel* channel : found) warm(*channel);
+}
+
+void Worker::sleep() {
+    asleep_.store(true, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    // Every channel is armed and was looked at after that; the inbox is looked at now; then nothing can be missed.
+    if (inbox_.empty()) {
+        stats_.sleeps.add();
+        on_epoll(-1);
+    }
+    asleep_.store(false, std::memory_order_relaxed);
+    if (!timers_.empty()) run_timers();
+}
+
+void Worker::on_epoll(int timeout_ms) {
+    epoll_event events[32];
+    timespec timeout{};
+    timespec* limit = timeout_ms == 0 ? &timeout : nullptr;
+    if (timeout_ms < 0 && !timers_.empty()) {
+        const uint64_t now = monotonic_ns();
+        const uint64_t left = timers_.next() > now ? timers_.next() - now : 0;
+        timeout = {static_cast<time_t>(left / 1000000000ull), static_cast<long>(left % 1000000000ull)};
+        limit = &timeout;
+    }
+    const int count = epoll_pwait2(epoll_.get(), events, std::size(events), limit, nullptr);
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.u64 == kDoorbellTag) {
+            uint64_t rings;
+            [[maybe_unused]] const ssize_t n = read(doorbell_.get(), &rings, sizeof(rings));
+            warm_ready();
+            continue;
+        }
+        auto found = channels_.find(static_cast<ChannelId>(events[i].data.u64));
+        if (found == channels_.end()) continue;
+        drain_doorbell(*found->second, events[i].events);
+        if (found->second->has_news()) warm(*found->second);
+    }
+}
+
+// The client may ring as often as it likes; what it sent is thrown away, a bounded amount at a time.
+void Worker::drain_doorbell(Channel& channel, uint32_t events) {
+    char rings[4096];
+    const ssize_t n = read(channel.doorbell_fd(), rings, sizeof(rings));
+    if (n > 0 && (events & (EPOLLHUP | EPOLLERR)) == 0) return;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    // The other end is gone: without this the descriptor would keep the worker awake until the client is destroyed.
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, channel.doorbell_fd(), nullptr);
+}
+
+void Worker::add_client(std::unique_ptr<Client> client) {
+    const ClientId id = client->id();
+    clients_[id] = std::move(client);
+}
+
+Client* Worker::find_client(ClientId id) {
+    auto found = clients_.find(id);
+    return found == clients_.end() ? nullptr : found->second.get();
+}
+
+std::vector<ClientId> Worker::clients_of(const DomainState& domain) const {
+    std::vector<ClientId> ids;
+    for (const auto& [id, client] : clients_)
+        if (&client->domain() == &domain) ids.push_back(id);
+    return ids;
+}
+
+void Worker::add_channel(Channel& channel) {
+    channels_[channel.id()] = &channel;
+    channel.hot = true;
+    hot_.push_back(&channel);
+    if (channel.doorbell_fd() < 0) return;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = channel.id();
+    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, channel.doorbell_fd(), &event);
+}
+
+void Worker::remove_channel(Channel& channel) {
+    channels_.erase(channel.id());
+    std::erase(hot_, &channel);
+    std::erase(cold_, &channel);
+    std::erase(dirty_, &channel);
+    if (channel.doorbell_fd() >= 0) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, channel.doorbell_fd(), nullptr);
+}
+
+void Worker::reap(Client& client) {
+    if (!client.gone()) return;
+    std::unique_ptr<Client> last = std::move(clients_[client.id()]);
+    clients_.erase(last->id());
+    ControlDone done = last->take_destroyed();
+    last.reset();  // regions and channels are released before the requester hears of it
+    if (done) done({});
+}
+
+}  // namespace farcall

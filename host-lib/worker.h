@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <boost/lockfree/queue.hpp>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "host-lib/blocking_pool.h"
+#include "host-lib/client.h"
+#include "host-lib/message.h"
+#include "host-lib/stats.h"
+#include "host-lib/timer_queue.h"
+
+namespace farcall {
+
+/// CLOCK_MONOTONIC in ns.
+uint64_t monotonic_ns();
+
+/// One thread, pinned to a dedicated core where there is one, that serves the channels of its clients and owns all their
+/// state. Other threads talk to it by messages only.
+class Worker {
+  public:
+    struct Config {
+        unsigned index = 0;
+        unsigned count = 1;  ///< workers of the engine
+        int cpu = -1;        ///< -1: not pinned
+        std::chrono::nanoseconds spin{50000};
+    };
+
+    /// Starts the thread. Throws farcall::Error.
+    Worker(Config config, BlockingPool& pool);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    // From any thread.
+    void post(std::unique_ptr<Message> message);
+    void post(std::function<void(Worker&)> run);
+    int doorbell_fd() const { return doorbell_.get(); }
+    WorkerStats& stats() { return stats_; }
+
+    // On the worker's thread only.
+    BlockingPool& pool() { return pool_; }
+    TimerQueue& timers() { return timers_; }
+    ChannelId new_channel_id() { return next_channel_++ * config_.count + config_.index; }
+    void add_client(std::unique_ptr<Client> client);
+    Client* find_client(ClientId id);
+    std::vector<ClientId> clients_of(const DomainState& domain) const;
+    void add_channel(Channel& channel);
+    void remove_channel(Channel& channel);
+    void mark_dirty(Channel& channel) {
+        if (channel.dirty) return;
+        channel.dirty = true;
+        dirty_.push_back(&channel);
+    }
+    void mark_ready(Client& client);
+    /// Forgets the client if it has been destroyed and nothing of it is in use any more.
+    void reap(Client& client);
+
+  private:
+    void loop();
+    bool serve_hot();
+    bool run_ready();
+    bool drain_inbox();
+    bool run_timers();
+    void drain_doorbell(Channel& channel, uint32_t events);
+    void flush();
+    void look_around();
+    void warm(Channel& channel);
+    void warm_ready();
+    void sleep();
+    void on_epoll(int timeout_ms);
+
+    const Config config_;
+    BlockingPool& pool_;
+    WorkerStats stats_;
+    UniqueFd doorbell_;
+    UniqueFd epoll_;
+    boost::lockfree::queue<Message*> inbox_{256};
+    std::atomic<bool> asleep_{false};
+    std::atomic<bool> stop_{false};
+    std::map<ClientId, std::unique_ptr<Client>> clients_;
+    std::map<ChannelId, Channel*> channels_;
+    std::vector<Channel*> hot_;   ///< polled in each round
+    std::vector<Channel*> cold_;  ///< armed: their clients ring the doorbell
+    std::vector<Channel*> dirty_;
+    std::vector<ClientId> ready_;
+    TimerQueue timers_;
+    uint32_t next_channel_ = 1;
+    uint64_t last_look_ = 0;
+    std::jthread thread_;
+};
+
+}  // namespace farcall
