@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "vmm/serve_command.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host-lib/engine.h"
+#include "host-lib/error.h"
+#include "host-lib/local_server.h"
+
+namespace farcall::vmm {
+
+namespace {
+
+struct ServeOptions {
+    std::string socket;
+    std::vector<std::string> shares;
+    unsigned workers = 1;
+    std::vector<int> worker_cores;
+    std::vector<uid_t> users;
+    bool any_user = false;
+};
+
+/// DIR, DIR:ro or DIR:rw; read-only unless it says otherwise.
+ShareConfig parse_share(const std::string& text) {
+    ShareConfig share{text, false};
+    const size_t colon = text.rfind(':');
+    if (colon != std::string::npos) {
+        const std::string access = text.substr(colon + 1);
+        if (access == "ro" || access == "rw") {
+            share.path = text.substr(0, colon);
+            share.writable = access == "rw";
+        }
+    }
+    if (share.path.empty()) throw Error("--share needs a directory, got \"" + text + "\"");
+    return share;
+}
+
+/// Each channel takes a descriptor: the usual soft limit of 1024 would let one client starve the others.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) < 0) spdlog::warn("can't raise the limit of open files");
+}
+
+/// Blocks the signals that end the server. Before any thread exists, so that all inherit it.
+sigset_t block_end_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    return signals;
+}
+
+void serve(const ServeOptions& options) {
+    DomainConfig domain_config;
+    domain_config.name = "local";
+    for (const std::string& share : options.shares) domain_config.shares.push_back(parse_share(share));
+    if (domain_config.shares.size() > FC_MAX_SHARES) {
+        throw Error("at most " + std::to_string(FC_MAX_SHARES) + " directories can be shared");
+    }
+    if (options.worker_cores.size() > options.workers) throw Error("--worker-cores names more cores than --workers");
+    const sigset_t signals = block_end_signals();
+    raise_descriptor_limit();
+
+    EngineConfig engine_config;
+    engine_config.workers = options.workers;
+    engine_config.worker_cpus = options.worker_cores;
+    Engine engine(engine_config);
+    const std::unique_ptr<Domain> domain = engine.create_domain(std::move(domain_config));
+    LocalServerConfig server_config;
+    server_config.path = options.socket;
+    server_config.users = options.users;
+    server_config.any_user = options.any_user;
+    const LocalServer server(*domain, server_config);
+    spdlog::info("serving {} shares on {}", options.shares.size(), options.socket);
+
+    int received = 0;
+    ::sigwait(&signals, &received);
+    spdlog::info("{}: closing {}", strsignal(received), options.socket);
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app) {
+    auto options = std::make_shared<ServeOptions>();
+    CLI::App* command = app.add_subcommand("serve", "Offer the engine to processes of this host over a Unix socket");
+    command->add_option("--socket", options->socket, "path of the socket")->required()->type_name("PATH");
+    command->add_option("--share", options->shares, "directory to offer as the next share; read-only by default")
+        ->type_name("DIR[:ro|rw]")
+        ->allow_extra_args(false);
+    command->add_option("--workers", options->workers, "worker threads")->check(CLI::Range(1, 64));
+    command->add_option("--worker-cores", options->worker_cores, "cores to pin the workers to, in order")->delimiter(',');
+    command->add_option("--allow-uid", options->users, "also serve this user; may be given more than once")
+        ->type_name("UID")
+        ->allow_extra_args(false);
+    command->add_flag("--allow-any-user", options->any_user, "serve every user of this host");
+    command->callback([options] { serve(*options); });
+}
+
+}  // namespace farcall::vmm
