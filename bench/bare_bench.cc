@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "bench/bare_bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include "bench/bare_ring.h"
+#include "bench/bench_guest.h"
+#include "bench/engine_rig.h"
+#include "bench/pingpong.h"
+#include "bench/stats.h"
+#include "bench/uring.h"
+
+namespace farcall::bench {
+namespace {
+
+constexpr uint32_t kQuickRounds = 10;
+constexpr uint32_t kFullRounds = 60;
+// On a machine that is busy with other things the rounds take longer: then fewer of them, but never fewer than this.
+constexpr uint32_t kLeastRounds = 2;
+constexpr double kQuickSeconds = 9;
+constexpr double kFullSeconds = 45;
+constexpr uint32_t kDepths[] = {1, 8, 32, 128};
+constexpr uint32_t kRoundTrips = 20000;
+constexpr uint32_t kWarmUp = 2000;
+constexpr uint32_t kChunks = 100;
+constexpr uint32_t kExits = 200;
+constexpr uint32_t kSleeps = 30;
+
+std::string in_flight(const std::string& name, uint32_t depth) { return name + "_in_flight_" + std::to_string(depth); }
+
+/// Long enough to make the clock's cost and the pipeline's ends vanish, short enough to fit between two preemptions.
+uint32_t chunk_of(uint32_t depth) { return std::max(256u, depth * 32); }
+
+/// The rounds' state: what all measurements share.
+class BareBench {
+  public:
+    BareBench(const Cores& cores, Results& results)
+        : cores_(cores), results_(results), guest_(results.ticks_per_ns()), engine_(guest_, cores.worker, "") {
+        pin_thread(cores.client);
+        for (const auto mode : {Uring::Mode::kEnter, Uring::Mode::kSqPoll}) {
+            const std::string reason = Uring::unavailable(mode, cores.worker);
+            (mode == Uring::Mode::kEnter ? enter_works_ : sqpoll_works_) = reason.empty();
+            if (!reason.empty()) results_.skip(uring_name(mode), reason);
+        }
+    }
+
+    void round() {
+        floor();
+        bare_ring();
+        engine();
+        exits();
+        if (enter_works_) uring(Uring::Mode::kEnter);
+        if (sqpoll_works_) uring(Uring::Mode::kSqPoll);
+    }
+
+    uint64_t doorbells() const { return guest_.doorbells(); }
+    uint64_t worker_sleeps() const { return engine_.stats().sleeps; }
+
+  private:
+    static std::string uring_name(Uring::Mode mode) {
+        return mode == Uring::Mode::kEnter ? "io_uring_enter" : "io_uring_sqpoll";
+    }
+
+    void floor() {
+        results_.add("cacheline_pingpong", pingpong(cores_.worker, false, kRoundTrips));
+        results_.add("cacheline_pingpong_same_line", pingpong(cores_.worker, true, kRoundTrips));
+        const uint32_t chunk = chunk_of(1);
+        results_.add("cacheline_pingpong_in_flight_1", pingpong(cores_.worker, false, chunk * kChunks, chunk), chunk);
+    }
+
+    /// Also wakes the worker, so that what follows finds it polling.
+    void warm_up(GuestChannel& channel, Side side) {
+        guest_.run(channel, side, {.test = BENCH_PING, .count = kWarmUp});
+    }
+
+    void ping(const std::string& name, GuestChannel& channel, Side side) {
+        warm_up(channel, side);
+        results_.add(name, guest_.run(channel, side, {.test = BENCH_PING, .count = kRoundTrips}));
+    }
+
+    void pipeline(const std::string& name, GuestChannel& channel) {
+        for (const uint32_t depth : kDepths) {
+            const uint32_t chunk = chunk_of(depth);
+            const Request request{.test = BENCH_PIPELINE, .count = chunk * kChunks, .depth = depth, .chunk = chunk};
+            results_.add(in_flight(name, depth), guest_.run(channel, Side::kGuest, request), chunk, depth);
+        }
+    }
+
+    void bare_ring() {
+        BareRing worker(guest_.bare_channel(), cores_.worker);
+        ping("ring_nop_bare", guest_.bare_channel(), Side::kGuest);
+        pipeline("ring_nop_bare", guest_.bare_channel());
+    }
+
+    void engine() {
+        GuestChannel& channel = guest_.engine_channel();
+        ping("ring_nop", channel, Side::kGuest);
+        pipeline("ring_nop", channel);
+        ping("ring_nop_host_client", channel, Side::kHost);
+        results_.add("ring_nop_sleeping",
+                     guest_.run(channel, Side::kGuest, {.test = BENCH_SLEEPING, .count = kSleeps}));
+    }
+
+    void exits() {
+        GuestChannel& channel = guest_.engine_channel();
+        const Request by_port{.test = BENCH_EXIT_PIO, .count = kExits};
+        const Request by_store{.test = BENCH_EXIT_MMIO, .count = kExits};
+        results_.add("vmexit_userspace", guest_.run(channel, Side::kGuest, by_port));
+        results_.add("vmexit_mmio", guest_.run(channel, Side::kGuest, by_store));
+    }
+
+    void uring(Uring::Mode mode) {
+        Uring ring(mode, cores_.worker);
+        const std::string name = uring_name(mode);
+        ring.nops(kWarmUp, 1, 1);
+        results_.add(name + "_nop", ring.nops(kRoundTrips, 1, 1));
+        for (const uint32_t depth : kDepths) {
+            const uint32_t chunk = chunk_of(depth);
+            results_.add(in_flight(name, depth), ring.nops(chunk * kChunks, depth, chunk), chunk, depth);
+        }
+    }
+
+    const Cores cores_;
+    Results& results_;
+    BenchGuest guest_;
+    EngineRig engine_;
+    bool enter_works_ = false;
+    bool sqpoll_works_ = false;
+};
+
+void add_ratios(Results& results) {
+    results.add_ratio("ring_nop_bare", "cacheline_pingpong", "<= 1.1");
+    results.add_ratio("ring_nop", "cacheline_pingpong", "<= 1.3, aim 1.15");
+    results.add_ratio("ring_nop_in_flight_1", "cacheline_pingpong_in_flight_1", "the same without the clock's cost");
+    results.add_ratio("ring_nop", "ring_nop_bare", "near 1");
+    results.add_ratio("ring_nop_host_client", "ring_nop", "near 1");
+    results.add_ratio("vmexit_userspace", "ring_nop", ">= 30 on software KVM");
+    results.add_ratio("ring_nop_sleeping", "vmexit_userspace", "< 1.5");
+    // ns per operation, so the other system comes first: more than 1 means that ours does more operations per second.
+    for (const uint32_t depth : kDepths) {
+        results.add_ratio(in_flight("ring_nop", depth), in_flight("ring_nop_bare", depth), "near 1");
+        results.add_ratio(in_flight("io_uring_enter", depth), in_flight("ring_nop", depth),
+                          depth >= 32 ? "> 1, 1.5 at 128" : "");
+        results.add_ratio(in_flight("io_uring_sqpoll", depth), in_flight("ring_nop", depth),
+                          depth >= 32 ? "> 1, 3.8 at 128" : "");
+    }
+}
+
+}  // namespace
+
+BareReport measure_bare(const BareOptions& options) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto elapsed = [start] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+    BareReport report{.results = Results(measure_ticks_per_ns()),
+                      .machine = describe_machine(),
+                      .cores = choose_cores(options.cores)};
+    BareBench bench(report.cores, report.results);
+    const uint32_t most = options.quick ? kQuickRounds : kFullRounds;
+    const double budget = options.quick ? kQuickSeconds : kFullSeconds;
+    for (; report.rounds < most && (report.rounds < kLeastRounds || elapsed() < budget); report.rounds++) bench.round();
+    report.results.finish();
+    add_ratios(report.results);
+    report.doorbells = bench.doorbells();
+    report.worker_sleeps = bench.worker_sleeps();
+    report.seconds = elapsed();
+    return report;
+}
+
+}  // namespace farcall::bench

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "bench/pingpong.h"
+
+#include <atomic>
+#include <thread>
+
+#include "bench/cores.h"
+#include "bench/host_client.h"
+
+namespace farcall::bench {
+namespace {
+
+struct Lines {
+    alignas(128) std::atomic<uint32_t> there{0};
+    alignas(128) std::atomic<uint32_t> back{0};
+};
+
+void wait_until(const std::atomic<uint32_t>& line, uint32_t value) {
+    while (line.load(std::memory_order_acquire) != value) bench_pause();
+}
+
+/// With one line for both, odd values go there and even ones come back.
+void reply(Lines& lines, bool same_line, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        wait_until(lines.there, 2 * i + 1);
+        (same_line ? lines.there : lines.back).store(2 * i + 2, std::memory_order_release);
+    }
+}
+
+}  // namespace
+
+std::vector<uint32_t> pingpong(int peer_core, bool same_line, uint32_t count, uint32_t chunk) {
+    Lines lines;
+    std::thread peer([&] {
+        pin_thread(peer_core);
+        reply(lines, same_line, count);
+    });
+    std::vector<uint32_t> samples;
+    samples.reserve(count / chunk);
+    const std::atomic<uint32_t>& back = same_line ? lines.there : lines.back;
+    uint64_t before = bench_ticks();
+    for (uint32_t i = 0; i < count;) {
+        for (const uint32_t end = i + chunk; i < end; i++) {
+            lines.there.store(2 * i + 1, std::memory_order_release);
+            wait_until(back, 2 * i + 2);
+        }
+        const uint64_t now = bench_ticks();
+        samples.push_back(bench_sample(now - before));
+        before = now;
+    }
+    peer.join();
+    return samples;
+}
+
+}  // namespace farcall::bench

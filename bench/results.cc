@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include "bench/results.h"
+
+#include <algorithm>
+
+#include "bench/stats.h"
+
+namespace farcall::bench {
+namespace {
+
+constexpr size_t kRun = 32;
+
+}  // namespace
+
+double typical_ticks(const std::vector<uint32_t>& samples) {
+    std::vector<double> values;
+    const size_t run = samples.size() < 10 * kRun ? 1 : kRun;
+    for (size_t i = 0; i + run <= samples.size(); i += run)
+        values.push_back(mean({samples.begin() + static_cast<ptrdiff_t>(i), samples.begin() + static_cast<ptrdiff_t>(i + run)}));
+    return median(std::move(values));
+}
+
+const Series* Results::find(std::string_view name) const {
+    const auto found = std::find_if(series_.begin(), series_.end(), [&](const Series& s) { return s.name == name; });
+    return found == series_.end() ? nullptr : &*found;
+}
+
+void Results::add(std::string_view name, std::vector<uint32_t> samples, uint32_t chunk, uint32_t in_flight) {
+    auto* series = const_cast<Series*>(find(name));
+    if (series == nullptr) {
+        series = &series_.emplace_back();
+        series->name = name;
+        series->chunk = chunk;
+        series->in_flight = in_flight;
+    }
+    series->rounds.push_back(typical_ticks(samples) / ticks_per_ns_ / chunk);
+    series->samples.insert(series->samples.end(), samples.begin(), samples.end());
+}
+
+void Results::skip(std::string_view name, std::string_view reason) {
+    const bool known = std::any_of(skipped_.begin(), skipped_.end(), [&](const Skipped& s) { return s.name == name; });
+    if (!known) skipped_.push_back({std::string(name), std::string(reason)});
+}
+
+void Results::add_ratio(std::string_view over, std::string_view under, std::string_view aim) {
+    const Series* a = find(over);
+    const Series* b = find(under);
+    if (a == nullptr || b == nullptr) return;
+    std::vector<double> values;
+    for (size_t i = 0; i < std::min(a->rounds.size(), b->rounds.size()); i++)
+        values.push_back(a->rounds[i] / b->rounds[i]);
+    ratios_.push_back({std::string(over) + " : " + std::string(under), median(std::move(values)), std::string(aim)});
+}
+
+void Results::finish() {
+    for (Series& series : series_) {
+        const double scale = 1 / ticks_per_ns_ / series.chunk;
+        series.p50_ns = percentile(series.samples, 50) * scale;
+        series.p99_ns = percentile(series.samples, 99) * scale;
+        series.ops_per_s = 1e9 / series.p50_ns;
+        series.ops_per_s_mean = 1e9 / (mean(series.samples) * scale);
+    }
+}
+
+}  // namespace farcall::bench
