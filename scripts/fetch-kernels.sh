@@ -7,6 +7,8 @@
 #     bzImage vmlinux config version          version holds one line, as `uname -r` prints it
 #     headers/                                for `make -C`
 #     modules/*.ko                            decompressed: kvm, overlay, virtio_blk, …
+#   OUTDIR/rig-qemu/usr/bin/qemu-system-x86_64   QEMU of bookworm-backports, for the rig: 7.2's TCG can run stale
+#                                           translations of code that the kernel patches. Optional: see rig.sh.
 # A directory appears under its name only when complete, so an interrupted run leaves nothing half done.
 # FARCALL_DEBIAN_MIRROR overrides the mirror that the machine's own apt configuration names.
 set -euo pipefail
@@ -22,7 +24,8 @@ modules=(irqbypass kvm kvm-amd kvm-intel overlay virtio_blk erofs virtio_net net
 out=${1:-$farcall_cache/kernels}
 
 complete() { [[ $(cat "$out/guest-$1/.stamp" 2>/dev/null || true) == "$layout" ]]; }
-all_complete() { complete 6.1 && complete 6.12; }
+qemu_complete() { [[ $(cat "$out/rig-qemu/.stamp" 2>/dev/null || true) == "$layout" ]]; }
+all_complete() { complete 6.1 && complete 6.12 && qemu_complete; }
 
 if all_complete; then
   [[ -n ${FARCALL_QUIET:-} ]] || note "kernels $(cat "$out/guest-6.1/version") and $(cat "$out/guest-6.12/version") are there already"
@@ -175,6 +178,26 @@ fetch() {
   note "guest-$series is $version"
 }
 
+# QEMU is unpacked, not installed, so the libraries of the installed 7.2 have to serve it; the stamp is set even when
+# they do not (or the suite has none), and the rig then takes the installed one.
+fetch_qemu() {
+  local dir=$work/rig-qemu deb
+  mkdir -p "$dir" "$work/debs-qemu"
+  note "fetching the rig's QEMU (13 MB)"
+  if (cd "$work/debs-qemu" && apt-get -q -c "$work/apt.conf" -t bookworm-backports download \
+    qemu-system-x86 qemu-system-common qemu-system-data seabios >"$work/apt.log" 2>&1); then
+    for deb in "$work/debs-qemu"/*.deb; do dpkg-deb -x "$deb" "$dir"; done
+    rm -rf "$dir/etc" "$dir/usr/share/doc" "$dir/usr/share/man"
+  fi
+  if ! "$dir/usr/bin/qemu-system-x86_64" --version >"$dir/version" 2>&1; then
+    note "the newer QEMU does not run here ($(head -n 1 "$dir/version")); the rig will use the installed one"
+    rm -rf "$dir/usr"
+  fi
+  echo "$layout" >"$dir/.stamp"
+  rm -rf "$out/rig-qemu"
+  mv "$dir" "$out/rig-qemu"
+}
+
 write_apt_conf
 write_sources
 note "reading the package lists of bookworm and bookworm-backports"
@@ -190,4 +213,5 @@ if ! complete 6.12; then
   release=$(newest '6\.12\.[^-]*') || die "the archive has no 6.12 cloud kernel with headers"
   fetch 6.12 "$release" "linux-kbuild-$release"
 fi
+if ! qemu_complete; then fetch_qemu; fi
 note "done in $(elapsed): $out"

@@ -50,6 +50,16 @@ done
 [[ $mem =~ ^[1-9][0-9]{2,6}$ ]] || die "--mem needs a number of megabytes, not '$mem'"
 say() { if ((verbose)); then note "$* ($(elapsed))"; fi; }
 
+# FARCALL_RIG_QEMU, else the fetched one if there is one that runs here, else the installed one.
+find_qemu() {
+  local path
+  for path in "${FARCALL_RIG_QEMU:-}" "$farcall_cache/kernels/rig-qemu/usr/bin/qemu-system-x86_64" \
+    "$(command -v qemu-system-x86_64 || true)"; do
+    if [[ -n $path && -x $path ]] && "$path" --version >/dev/null 2>&1; then echo "$path"; return; fi
+  done
+  die "qemu-system-x86_64 is missing; run scripts/setup.sh as root first"
+}
+
 find_virtiofsd() {
   local path
   for path in /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd; do
@@ -187,7 +197,6 @@ attempt() {
 need_root
 need cpio sha256sum setpriv
 [[ -x /bin/busybox ]] || die "busybox is missing; run scripts/setup.sh as root first"
-qemu=$(command -v qemu-system-x86_64) || die "qemu-system-x86_64 is missing; run scripts/setup.sh as root first"
 virtiofsd=$(find_virtiofsd)
 here=$repo_root/scripts/rig
 rig_cache=$farcall_cache/rig
@@ -195,6 +204,7 @@ kernel=$farcall_cache/kernels/guest-6.12
 modules=(irqbypass kvm kvm-amd overlay)
 # Says nothing when the kernels are there.
 FARCALL_QUIET=1 "$repo_root/scripts/fetch-kernels.sh" "$farcall_cache/kernels" || die "the rig's kernel cannot be fetched"
+qemu=$(find_qemu)
 
 mkdir -p "$rig_cache"
 sweep
@@ -210,7 +220,7 @@ write_job "$@"
 qemu_arguments
 
 for ((try = 1; ; try++)); do
-  say "starting the rig"
+  say "starting the rig with $qemu"
   attempt
   say "it ended with: $result $status"
   # Only a start that never got to the command may be repeated, and never silently.
