@@ -3,8 +3,8 @@
 
 #include <fcntl.h>
 #include <linux/stddef.h>
-// Linux headers before 6.7 declare flexible arrays behind an empty struct, which takes room in C++: without this,
-// kvm_cpuid2 has 12 bytes instead of 8, and its ioctl another number.
+// Linux headers before 6.7 declare flexible arrays behind an empty struct, which takes room in C++: without
+// this, kvm_cpuid2 has 12 bytes instead of 8, and its ioctl another number.
 #undef __DECLARE_FLEX_ARRAY
 #define __DECLARE_FLEX_ARRAY(type, name) type name[0]
 #include <linux/kvm.h>
@@ -25,8 +25,9 @@ namespace {
 
 // Guest-physical layout below kPayloadAddress.
 constexpr uint64_t kGdt = 0x1000;
-constexpr uint64_t kTss = 0x2000;       // to 0x4068, with the I/O bitmap
-constexpr uint64_t kIoBitmap = 0x68;    // offset in the TSS; all ports are allowed (zeros), one byte of ones ends it
+constexpr uint64_t kTss = 0x2000;  // to 0x4068, with the I/O bitmap
+constexpr uint64_t kIoBitmap =
+    0x68;  // offset in the TSS; all ports are allowed (zeros), one byte of ones ends it
 constexpr uint64_t kIoBitmapBytes = 0x2000;
 constexpr uint64_t kPml4 = 0x10000;
 constexpr uint64_t kPdpt = 0x11000;
@@ -37,8 +38,8 @@ constexpr uint64_t kHugePage = 2ull << 20;
 constexpr uint64_t kGiB = 1ull << 30;
 
 // Accessed and dirty are set beforehand: no walk ever has to write to a table.
-constexpr uint64_t kTable = 0x27;      // present, writable, user, accessed
-constexpr uint64_t kHugeLeaf = 0xe7;   // the same, dirty, page size
+constexpr uint64_t kTable = 0x27;     // present, writable, user, accessed
+constexpr uint64_t kHugeLeaf = 0xe7;  // the same, dirty, page size
 
 constexpr uint16_t kCodeSelector = 0x08 | 3;
 constexpr uint16_t kDataSelector = 0x10 | 3;
@@ -56,7 +57,8 @@ constexpr Capability kCapabilities[] = {
 
 UniqueFd open_kvm() {
     UniqueFd kvm(::open("/dev/kvm", O_RDWR | O_CLOEXEC));
-    if (!kvm && errno == ENOENT) throw Error("the bare guest needs KVM, and there is no /dev/kvm on this machine");
+    if (!kvm && errno == ENOENT)
+        throw Error("the bare guest needs KVM, and there is no /dev/kvm on this machine");
     if (!kvm && (errno == EACCES || errno == EPERM))
         throw Error("no permission to open /dev/kvm: join the group that owns it, or run as root");
     if (!kvm) throw errno_error("cannot open /dev/kvm");
@@ -107,11 +109,16 @@ void fill_sregs(kvm_sregs& sregs) {
 
 const char* exit_name(uint32_t reason) {
     switch (reason) {
-        case KVM_EXIT_SHUTDOWN: return "its program faulted";
-        case KVM_EXIT_FAIL_ENTRY: return "KVM refused the vCPU's state";
-        case KVM_EXIT_INTERNAL_ERROR: return "KVM met an instruction that it cannot emulate";
-        case KVM_EXIT_MMIO: return "its program touched an address without memory";
-        default: return "an exit that it must not make";
+        case KVM_EXIT_SHUTDOWN:
+            return "its program faulted";
+        case KVM_EXIT_FAIL_ENTRY:
+            return "KVM refused the vCPU's state";
+        case KVM_EXIT_INTERNAL_ERROR:
+            return "KVM met an instruction that it cannot emulate";
+        case KVM_EXIT_MMIO:
+            return "its program touched an address without memory";
+        default:
+            return "an exit that it must not make";
     }
 }
 
@@ -121,7 +128,8 @@ BareGuest::Mapping::~Mapping() {
     if (data != nullptr) munmap(data, bytes);
 }
 
-BareGuest::BareGuest(std::span<const std::byte> image, uint64_t memory_bytes, uint64_t argument) : kvm_(open_kvm()) {
+BareGuest::BareGuest(std::span<const std::byte> image, uint64_t memory_bytes, uint64_t argument)
+    : kvm_(open_kvm()) {
     if (memory_bytes % kHugePage != 0 || memory_bytes <= kDataAddress || memory_bytes > kGiB)
         throw Error("a bare guest's memory must be a multiple of 2 MiB, up to 1 GiB");
     if (image.empty() || image.size() > kStackTop - kPayloadAddress - kStackBytes)
@@ -137,14 +145,16 @@ BareGuest::BareGuest(std::span<const std::byte> image, uint64_t memory_bytes, ui
 }
 
 void BareGuest::map_memory(uint64_t bytes) {
-    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void* data =
+        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (data == MAP_FAILED) throw errno_error("cannot allocate guest memory");
     memory_.data = data;
     memory_.bytes = bytes;
     kvm_userspace_memory_region region{};
     region.memory_size = bytes;
     region.userspace_addr = reinterpret_cast<uint64_t>(data);
-    if (ioctl(vm_.get(), KVM_SET_USER_MEMORY_REGION, &region) < 0) throw errno_error("cannot give the guest its memory");
+    if (ioctl(vm_.get(), KVM_SET_USER_MEMORY_REGION, &region) < 0)
+        throw errno_error("cannot give the guest its memory");
 }
 
 void BareGuest::create_vcpu() {
@@ -152,7 +162,8 @@ void BareGuest::create_vcpu() {
     if (!vcpu_) throw errno_error("cannot create a vCPU");
     const int bytes = ioctl(kvm_.get(), KVM_GET_VCPU_MMAP_SIZE, 0);
     if (bytes < 0) throw errno_error("cannot ask for the size of a vCPU's state");
-    void* data = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_.get(), 0);
+    void* data =
+        mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_.get(), 0);
     if (data == MAP_FAILED) throw errno_error("cannot map a vCPU's state");
     run_mapping_.data = data;
     run_mapping_.bytes = static_cast<size_t>(bytes);
@@ -183,15 +194,18 @@ void BareGuest::set_cpuid() {
     auto buffer = std::make_unique<uint64_t[]>(bytes / sizeof(uint64_t) + 1);
     auto* cpuid = reinterpret_cast<kvm_cpuid2*>(buffer.get());
     cpuid->nent = kMaxEntries;
-    if (ioctl(kvm_.get(), KVM_GET_SUPPORTED_CPUID, cpuid) < 0) throw errno_error("cannot ask KVM for its CPU features");
+    if (ioctl(kvm_.get(), KVM_GET_SUPPORTED_CPUID, cpuid) < 0)
+        throw errno_error("cannot ask KVM for its CPU features");
     if (ioctl(vcpu_.get(), KVM_SET_CPUID2, cpuid) < 0) throw errno_error("cannot set the vCPU's features");
 }
 
 void BareGuest::set_registers(uint64_t argument) {
     kvm_sregs sregs;
-    if (ioctl(vcpu_.get(), KVM_GET_SREGS, &sregs) < 0) throw errno_error("cannot read the vCPU's system registers");
+    if (ioctl(vcpu_.get(), KVM_GET_SREGS, &sregs) < 0)
+        throw errno_error("cannot read the vCPU's system registers");
     fill_sregs(sregs);
-    if (ioctl(vcpu_.get(), KVM_SET_SREGS, &sregs) < 0) throw errno_error("cannot set the vCPU's system registers");
+    if (ioctl(vcpu_.get(), KVM_SET_SREGS, &sregs) < 0)
+        throw errno_error("cannot set the vCPU's system registers");
     kvm_regs regs{};
     regs.rip = kPayloadAddress;
     regs.rsp = kStackTop;
@@ -219,9 +233,11 @@ void BareGuest::set_doorbell(int eventfd) {
 
 /// True when the program is done. An exit that means nothing returns false.
 bool BareGuest::handle_io(uint32_t& value) const {
-    if (run_->io.direction != KVM_EXIT_IO_OUT || run_->io.size != 4) throw Error("the bare guest used a port that it must not");
+    if (run_->io.direction != KVM_EXIT_IO_OUT || run_->io.size != 4)
+        throw Error("the bare guest used a port that it must not");
     if (run_->io.port == kPortExit) return false;
-    if (run_->io.port != kPortDone) throw Error("the bare guest wrote to unknown port " + std::to_string(run_->io.port));
+    if (run_->io.port != kPortDone)
+        throw Error("the bare guest wrote to unknown port " + std::to_string(run_->io.port));
     std::memcpy(&value, reinterpret_cast<const std::byte*>(run_) + run_->io.data_offset, sizeof(value));
     return true;
 }

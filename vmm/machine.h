@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vmm/guest_ram.h"
+#include "vmm/interrupts.h"
+#include "vmm/io_bus.h"
+#include "vmm/kernel_loader.h"
+#include "vmm/kvm.h"
+#include "vmm/msix.h"
+#include "vmm/pci.h"
+#include "vmm/serial.h"
+#include "vmm/stop.h"
+#include "vmm/vcpu.h"
+
+namespace farcall::vmm {
+
+struct MachineConfig {
+    uint64_t memory_bytes = 512ull << 20;
+    MemoryBacking backing = MemoryBacking::kAnonymous;
+    unsigned cpus = 1;
+    std::vector<int> vcpu_cores;  ///< host cores for the vCPU threads; empty: any
+    int console_fd = -1;          ///< borrowed; gets the serial console's output
+};
+
+/// Fills the initrd in place: exactly the bytes that were announced.
+using InitrdWriter = std::function<void(std::span<std::byte>)>;
+
+/// A virtual machine without its offload device: RAM, vCPUs, interrupt controllers, buses, console. Built, given a
+/// kernel and devices, started, stopped; used by one thread, except stop_event().
+class Machine {
+  public:
+    /// Throws farcall::Error.
+    Machine(const Kvm& kvm, const MachineConfig& config);
+    /// Stops the vCPUs if they run.
+    ~Machine();
+
+    const GuestRam& ram() const { return ram_; }
+    Vm& vm() { return vm_; }
+    PciBus& pci() { return pci_; }
+    InterruptSink& interrupts() { return interrupts_; }
+    StopEvent& stop_event() { return stop_; }
+    const ConsoleLog& console() const { return console_; }
+
+    /// Loads kernel, initrd (`bytes` may be 0), command line and tables. Throws farcall::Error.
+    void load(const InputFile& kernel, uint64_t initrd_bytes, const InitrdWriter& write_initrd,
+              const std::string& command_line);
+    /// Starts the vCPUs. The PCI bus takes no further devices.
+    void start();
+    /// Ends the vCPU threads. Repeatable.
+    void stop();
+
+    /// Exits to this process so far, of all vCPUs.
+    uint64_t exits() const;
+
+  private:
+    MachineConfig config_;
+    GuestRam ram_;
+    Vm vm_;
+    StopEvent stop_;
+    ConsoleLog console_;
+    PciBus pci_;
+    HostBridge bridge_;
+    std::unique_ptr<KvmInterrupts> interrupts_holder_;
+    KvmInterrupts& interrupts_;
+    Serial serial_;
+    IoBus bus_;
+    std::vector<std::unique_ptr<Vcpu>> vcpus_;
+    uint64_t past_exits_ = 0;
+};
+
+}  // namespace farcall::vmm
