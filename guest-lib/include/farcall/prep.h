@@ -6,14 +6,14 @@
 #ifndef FARCALL_PREP_H
 #define FARCALL_PREP_H
 
+#include <string.h>
+
 #include <farcall/abi.h>
 
 /* Clears *command and sets its opcode: for ops without a helper. */
 static inline void farcall_prep(struct fc_command *command, enum fc_opcode opcode)
 {
-	static const struct fc_command empty = {0};
-
-	*command = empty;
+	memset(command, 0, sizeof(*command));
 	command->opcode = (fc_u8)opcode;
 }
 
