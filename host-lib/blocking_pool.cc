@@ -7,7 +7,8 @@
 namespace farcall {
 
 BlockingPool::BlockingPool(unsigned threads) {
-    for (unsigned i = 0; i < threads; i++) threads_.emplace_back([this] { run(); });
+    for (unsigned i = 0; i < threads; i++)
+        threads_.emplace_back([this] { run(); });
 }
 
 BlockingPool::~BlockingPool() {

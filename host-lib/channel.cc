@@ -82,7 +82,8 @@ bool Channel::arm() {
         close(FC_CHANNEL_BAD_TAIL);
         return true;
     }
-    // A ready command that has no event slot does not keep the worker awake: the client rings when it has read events.
+    // A ready command that has no event slot does not keep the worker awake: the client rings when it has
+    // read events.
     if (!ready() || (reserved_ == event_limit_ && !refresh_credit())) return true;
     disarm();
     return false;

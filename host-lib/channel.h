@@ -21,8 +21,8 @@ struct Completion {
     uint32_t completed_after = 0;
 };
 
-/// Host side of one channel. Its indices live here, in private memory; the shared ones are only written, and the client's
-/// are bounds-checked when they are read. Used by one worker.
+/// Host side of one channel. Its indices live here, in private memory; the shared ones are only written, and
+/// the client's are bounds-checked when they are read. Used by one worker.
 class Channel {
   public:
     /// `config` has been checked: sizes, alignment, memory.
@@ -40,11 +40,12 @@ class Channel {
     /// Is the next command there? One load of a line that the client writes.
     bool ready() const { return fc_command_ready(commands_, command_mask_, head_); }
 
-    /// Worth a look after a doorbell: a command, or a tail that differs from what was consumed (it may be absurd).
+    /// Worth a look after a doorbell: a command, or a tail that differs from what was consumed (it may be
+    /// absurd).
     bool has_news() const { return ready() || fc_load_relaxed(&header_->command_tail) != head_; }
 
-    /// Copies the next command and takes it off the ring, and reserves an event slot for it. False: none, no event slot
-    /// free, or poisoned.
+    /// Copies the next command and takes it off the ring, and reserves an event slot for it. False: none, no
+    /// event slot free, or poisoned.
     bool next(fc_command& copy) {
         if (!ready()) return false;
         if (reserved_ == event_limit_ && !refresh_credit()) return false;
@@ -57,20 +58,23 @@ class Channel {
     /// Completes a command that next() returned: exactly once for each.
     void push_event(const fc_command& command, const Completion& completion);
 
-    /// Publishes indices and raises the event interrupt if events since the last flush want it and the client is armed.
+    /// Publishes indices and raises the event interrupt if events since the last flush want it and the client
+    /// is armed.
     void flush();
 
-    /// Before the worker stops polling: arm, full barrier, re-check. True when the ring is still silent. May poison.
+    /// Before the worker stops polling: arm, full barrier, re-check. True when the ring is still silent. May
+    /// poison.
     bool arm();
     void disarm() { fc_disarm(&header_->worker_armed); }
 
     /// Marks the channel closed (FC_CHANNEL_CLOSED) or poisoned for the client to see, and wakes it.
     void close(fc_channel_status status);
 
-    bool dirty = false;       ///< in the worker's list of channels to flush
-    bool hot = false;         ///< polled by the worker
+    bool dirty = false;          ///< in the worker's list of channels to flush
+    bool hot = false;            ///< polled by the worker
     uint32_t silent_rounds = 0;  ///< polls in a row that found nothing
-    uint64_t silent_since = 0;   ///< ns; valid when silent_rounds is large enough that the worker looked at the clock
+    uint64_t silent_since =
+        0;  ///< ns; valid when silent_rounds is large enough that the worker looked at the clock
 
   private:
     bool refresh_credit();

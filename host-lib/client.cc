@@ -33,7 +33,8 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
     while (count < burst && channel.next(task.cmd)) {
         task.channel = &channel;
         task.node = kNoNode;
-        if (channel.timestamps()) [[unlikely]] task.picked_up = task.started = monotonic_ns();
+        if (channel.timestamps()) [[unlikely]]
+            task.picked_up = task.started = monotonic_ns();
         accept(task);
         count++;
         // A client that makes us search its graph pays with the rest of its burst.
@@ -74,7 +75,8 @@ int Client::park(Task& task) {
     } else {
         Region* arena = regions_.arena();
         const uint64_t bytes = command.wait_count * sizeof(uint64_t);
-        if (arena == nullptr || command.wait % 8 != 0 || !arena->contains(command.wait, bytes)) return -EFAULT;
+        if (arena == nullptr || command.wait % 8 != 0 || !arena->contains(command.wait, bytes))
+            return -EFAULT;
         arena->copy_out(command.wait, ids, bytes);
     }
     if (int err = graph_.add_waits(task, {ids, command.wait_count})) return err;
@@ -89,7 +91,8 @@ int Client::park(Task& task) {
 }
 
 void Client::start(Task& task) {
-    if (task.channel != nullptr && task.channel->timestamps()) [[unlikely]] task.started = monotonic_ns();
+    if (task.channel != nullptr && task.channel->timestamps()) [[unlikely]]
+        task.started = monotonic_ns();
     Operands operands;
     int64_t result = resolve(task.cmd, operands);
     if (result == 0) {
@@ -150,7 +153,8 @@ size_t Client::run_ready(size_t budget) {
 
 int Client::read_variable(uint64_t index, uint64_t* value) {
     Region* arena = regions_.arena();
-    const uint64_t* word = arena == nullptr || index > UINT32_MAX ? nullptr : arena->word(index * sizeof(uint64_t));
+    const uint64_t* word =
+        arena == nullptr || index > UINT32_MAX ? nullptr : arena->word(index * sizeof(uint64_t));
     if (word == nullptr) return -EFAULT;
     *value = fc_load_relaxed(word);
     return 0;
@@ -159,7 +163,8 @@ int Client::read_variable(uint64_t index, uint64_t* value) {
 int Client::resolve(const fc_command& command, Operands& out) {
     out = {command.handle, command.offset, command.buffer, command.length};
     const uint16_t flags = command.flags;
-    if (!(flags & (FC_F_VAR_HANDLE | FC_F_VAR_OFFSET | FC_F_VAR_LENGTH | FC_F_VAR_BUFFER))) [[likely]] return 0;
+    if (!(flags & (FC_F_VAR_HANDLE | FC_F_VAR_OFFSET | FC_F_VAR_LENGTH | FC_F_VAR_BUFFER))) [[likely]]
+        return 0;
     int err = 0;
     uint64_t length = command.length;
     if (flags & FC_F_VAR_HANDLE) err |= read_variable(command.handle, &out.handle);
@@ -173,7 +178,8 @@ int Client::resolve(const fc_command& command, Operands& out) {
 }
 
 int Client::check_result_variable(const fc_command& command) {
-    if (!(command.flags & (FC_F_RESULT_STORE | FC_F_RESULT_ADD))) [[likely]] return 0;
+    if (!(command.flags & (FC_F_RESULT_STORE | FC_F_RESULT_ADD))) [[likely]]
+        return 0;
     Region* arena = regions_.arena();
     return arena != nullptr && arena->word(command.result_var * sizeof(uint64_t)) != nullptr ? 0 : -EFAULT;
 }

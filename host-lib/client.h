@@ -40,8 +40,8 @@ class Client {
     ControlResult add_region(RegionConfig config);
     void remove_region(uint32_t key, ControlDone done);
     ControlResult allocate_ids(uint64_t count);
-    /// Closes the channels, drops what is parked, asks streams to stop. `done` is called once nothing is in use any more,
-    /// at once or from a later completion; the worker forgets the client then.
+    /// Closes the channels, drops what is parked, asks streams to stop. `done` is called once nothing is in
+    /// use any more, at once or from a later completion; the worker forgets the client then.
     void destroy(ControlDone done);
     bool dying() const { return dying_; }
     bool gone() const { return dying_ && running_ == 0; }
@@ -59,8 +59,8 @@ class Client {
     /// The timer of a node is due.
     void timer_due(EventGraph::Ref ref);
 
-    /// Posts a job for a task that now runs elsewhere; `region` (may be nullptr) stays pinned until it is back.
-    /// Returns kPending, or -ENOSPC.
+    /// Posts a job for a task that now runs elsewhere; `region` (may be nullptr) stays pinned until it is
+    /// back. Returns kPending, or -ENOSPC.
     int64_t run_elsewhere(Task& task, Region* region, std::unique_ptr<class FileJob> job, BlockingPool& pool);
     void job_back(uint32_t node, Region* region, int64_t result);
 

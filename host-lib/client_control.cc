@@ -16,7 +16,8 @@ constexpr uint32_t kMaxEdges = 1u << 17;
 
 }  // namespace
 
-Client::Client(ClientId id, std::shared_ptr<DomainState> domain, uint32_t serial, bool streams, Worker& worker)
+Client::Client(ClientId id, std::shared_ptr<DomainState> domain, uint32_t serial, bool streams,
+               Worker& worker)
     : id_(id),
       domain_(std::move(domain)),
       worker_(worker),
@@ -25,8 +26,10 @@ Client::Client(ClientId id, std::shared_ptr<DomainState> domain, uint32_t serial
       handles_(domain_->limits.max_handles),
       graph_(serial, {domain_->limits.max_id_blocks, kMaxNodes, kMaxEdges}),
       cancel_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    for (uint32_t i = 0; i < domain_->shares.size(); i++) handles_.set_fixed(FC_HANDLE_SHARE(i), domain_->shares[i]);
-    for (uint32_t i = 0; streams && i < kStreams; i++) handles_.set_fixed(FC_HANDLE_STDIN + i, domain_->streams[i]);
+    for (uint32_t i = 0; i < domain_->shares.size(); i++)
+        handles_.set_fixed(FC_HANDLE_SHARE(i), domain_->shares[i]);
+    for (uint32_t i = 0; streams && i < kStreams; i++)
+        handles_.set_fixed(FC_HANDLE_STDIN + i, domain_->streams[i]);
 }
 
 Client::~Client() {
@@ -43,7 +46,8 @@ ControlResult Client::create_channel(ChannelConfig config) {
                        config.event_slots <= limits.max_event_slots;
     if (!sizes || (config.flags & ~FC_CHANNEL_TIMESTAMPS) != 0) return {-EINVAL};
     const uint32_t event_size = config.flags & FC_CHANNEL_TIMESTAMPS ? sizeof(fc_event_ts) : sizeof(fc_event);
-    if (config.bytes < fc_channel_bytes(config.command_slots, config.event_slots, event_size)) return {-EINVAL};
+    if (config.bytes < fc_channel_bytes(config.command_slots, config.event_slots, event_size))
+        return {-EINVAL};
     if (config.memory == nullptr || reinterpret_cast<uintptr_t>(config.memory) % FC_COMMANDS_OFFSET != 0) {
         return {-EFAULT};
     }
@@ -68,7 +72,8 @@ void Client::cancel_channel_tasks(const Channel& channel) {
     using State = EventGraph::State;
     for (uint32_t i = 0; i < graph_.node_count(); i++) {
         EventGraph::Node& node = graph_.node(i);
-        if (node.state == State::kFree || node.state == State::kExpected || node.task.channel != &channel) continue;
+        if (node.state == State::kFree || node.state == State::kExpected || node.task.channel != &channel)
+            continue;
         if (node.state == State::kRunning) {
             node.task.channel = nullptr;
             continue;

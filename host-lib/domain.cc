@@ -13,9 +13,13 @@ Domain::~Domain() {
     Engine::wait_for([this](ControlDone done) { destroy_all(std::move(done)); });
 }
 
-const Limits& Domain::limits() const { return state_->limits; }
+const Limits& Domain::limits() const {
+    return state_->limits;
+}
 
-size_t Domain::client_count() const { return state_->clients.load(); }
+size_t Domain::client_count() const {
+    return state_->clients.load();
+}
 
 int Domain::worker_index(ClientId client) const {
     return static_cast<int>(client % static_cast<uint32_t>(state_->workers.size()));
@@ -30,7 +34,8 @@ namespace {
 using WithClient = std::function<void(Worker&, Client&, ControlDone)>;
 
 // Runs `action` on the client's worker, or answers -ENOENT when this domain has no such client.
-void with_client(const std::shared_ptr<DomainState>& state, ClientId id, ControlDone done, WithClient action) {
+void with_client(const std::shared_ptr<DomainState>& state, ClientId id, ControlDone done,
+                 WithClient action) {
     Worker* worker = state->workers[id % state->workers.size()];
     worker->post([state, id, done = std::move(done), action = std::move(action)](Worker& home) {
         Client* client = home.find_client(id);
@@ -39,7 +44,8 @@ void with_client(const std::shared_ptr<DomainState>& state, ClientId id, Control
     });
 }
 
-// Takes the streams, a place and a serial for a new client; gives back what it took when something is missing.
+// Takes the streams, a place and a serial for a new client; gives back what it took when something is
+// missing.
 int reserve_client(DomainState& state, bool streams, uint32_t* serial) {
     if (state.clients.fetch_add(1) >= state.limits.max_clients) {
         state.clients--;
@@ -102,7 +108,8 @@ void Domain::destroy_all(ControlDone done) {
             for (const ClientId id : home.clients_of(*state)) {
                 Client& client = *home.find_client(id);
                 left->fetch_add(1);
-                client.destroy(client.dying() ? chain(client.take_destroyed(), one_done) : ControlDone(one_done));
+                client.destroy(client.dying() ? chain(client.take_destroyed(), one_done)
+                                              : ControlDone(one_done));
                 home.reap(client);
             }
             one_done({});
@@ -111,33 +118,29 @@ void Domain::destroy_all(ControlDone done) {
 }
 
 void Domain::create_channel(ClientId client, ChannelConfig config, ControlDone done) {
-    with_client(state_, client, std::move(done), [config = std::move(config)](Worker&, Client& c, ControlDone d) {
-        d(c.create_channel(config));
-    });
+    with_client(
+        state_, client, std::move(done),
+        [config = std::move(config)](Worker&, Client& c, ControlDone d) { d(c.create_channel(config)); });
 }
 
 void Domain::destroy_channel(ClientId client, ChannelId channel, ControlDone done) {
-    with_client(state_, client, std::move(done), [channel](Worker&, Client& c, ControlDone d) {
-        d(c.destroy_channel(channel));
-    });
+    with_client(state_, client, std::move(done),
+                [channel](Worker&, Client& c, ControlDone d) { d(c.destroy_channel(channel)); });
 }
 
 void Domain::add_region(ClientId client, RegionConfig config, ControlDone done) {
-    with_client(state_, client, std::move(done), [config = std::move(config)](Worker&, Client& c, ControlDone d) {
-        d(c.add_region(config));
-    });
+    with_client(state_, client, std::move(done),
+                [config = std::move(config)](Worker&, Client& c, ControlDone d) { d(c.add_region(config)); });
 }
 
 void Domain::remove_region(ClientId client, uint32_t key, ControlDone done) {
-    with_client(state_, client, std::move(done), [key](Worker&, Client& c, ControlDone d) {
-        c.remove_region(key, std::move(d));
-    });
+    with_client(state_, client, std::move(done),
+                [key](Worker&, Client& c, ControlDone d) { c.remove_region(key, std::move(d)); });
 }
 
 void Domain::allocate_ids(ClientId client, uint64_t count, ControlDone done) {
-    with_client(state_, client, std::move(done), [count](Worker&, Client& c, ControlDone d) {
-        d(c.allocate_ids(count));
-    });
+    with_client(state_, client, std::move(done),
+                [count](Worker&, Client& c, ControlDone d) { d(c.allocate_ids(count)); });
 }
 
 }  // namespace farcall

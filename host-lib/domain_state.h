@@ -14,13 +14,15 @@ namespace farcall {
 inline constexpr uint32_t kStreams = 5;  ///< FC_HANDLE_STDIN .. FC_HANDLE_LOG
 inline constexpr uint32_t kMaxSerial = (1u << (64 - FC_ID_BITS)) - 1;
 
-/// What the clients of one domain share. Immutable after creation but for the atomics; lives as long as a client does.
+/// What the clients of one domain share. Immutable after creation but for the atomics; lives as long as a
+/// client does.
 struct DomainState {
     std::string name;
     Limits limits;
     std::vector<std::shared_ptr<File>> shares;
     std::shared_ptr<File> streams[kStreams];
-    /// One thread for each stream, so that a read of a silent terminal holds up nothing else and writes keep their order.
+    /// One thread for each stream, so that a read of a silent terminal holds up nothing else and writes keep
+    /// their order.
     std::unique_ptr<BlockingPool> pumps[kStreams];
     std::vector<Worker*> workers;
     std::atomic<uint32_t>* next_client = nullptr;  ///< engine-wide

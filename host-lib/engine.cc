@@ -19,7 +19,8 @@ struct Engine::Impl {
 };
 
 Engine::Engine(EngineConfig config) {
-    if (config.workers == 0 || config.blocking_threads == 0) throw Error("an engine needs at least one worker");
+    if (config.workers == 0 || config.blocking_threads == 0)
+        throw Error("an engine needs at least one worker");
     impl_ = std::make_unique<Impl>(config.blocking_threads);
     for (unsigned i = 0; i < config.workers; i++) {
         const int cpu = i < config.worker_cpus.size() ? config.worker_cpus[i] : -1;
@@ -30,9 +31,13 @@ Engine::Engine(EngineConfig config) {
 
 Engine::~Engine() = default;
 
-unsigned Engine::worker_count() const { return static_cast<unsigned>(impl_->workers.size()); }
+unsigned Engine::worker_count() const {
+    return static_cast<unsigned>(impl_->workers.size());
+}
 
-int Engine::doorbell_fd(unsigned index) const { return impl_->workers.at(index)->doorbell_fd(); }
+int Engine::doorbell_fd(unsigned index) const {
+    return impl_->workers.at(index)->doorbell_fd();
+}
 
 EngineStats Engine::stats() const {
     EngineStats sum;
@@ -63,9 +68,10 @@ std::unique_ptr<Domain> Engine::create_domain(DomainConfig config) {
     auto state = std::make_shared<DomainState>();
     state->name = config.name;
     state->limits = config.limits;
-    for (const ShareConfig& share : config.shares) state->shares.push_back(open_share(share));
-    const int fds[kStreams] = {config.streams.in, config.streams.out, config.streams.err, config.streams.control,
-                               config.streams.log};
+    for (const ShareConfig& share : config.shares)
+        state->shares.push_back(open_share(share));
+    const int fds[kStreams] = {config.streams.in, config.streams.out, config.streams.err,
+                               config.streams.control, config.streams.log};
     for (uint32_t i = 0; i < kStreams; i++) {
         auto file = std::make_shared<File>();
         file->fd = fds[i];
@@ -76,7 +82,8 @@ std::unique_ptr<Domain> Engine::create_domain(DomainConfig config) {
         file->stream = static_cast<int>(i);
         state->streams[i] = std::move(file);
     }
-    for (const auto& worker : impl_->workers) state->workers.push_back(worker.get());
+    for (const auto& worker : impl_->workers)
+        state->workers.push_back(worker.get());
     state->next_client = &impl_->next_client;
     return std::unique_ptr<Domain>(new Domain(std::move(state)));
 }

@@ -26,8 +26,8 @@ struct ShareConfig {
     bool writable = false;
 };
 
-/// The standard streams that a client created with FC_CLIENT_STREAMS gets; -1: none. Borrowed: they outlive the engine.
-/// Reads and writes poll first; O_NONBLOCK is not needed and never set.
+/// The standard streams that a client created with FC_CLIENT_STREAMS gets; -1: none. Borrowed: they outlive
+/// the engine. Reads and writes poll first; O_NONBLOCK is not needed and never set.
 struct StreamConfig {
     int in = -1;
     int out = -1;
@@ -58,9 +58,10 @@ struct DomainConfig {
 
 struct EngineConfig {
     unsigned workers = 1;
-    std::vector<int> worker_cpus;         ///< core of each worker; shorter than `workers`: the rest is not pinned
-    unsigned blocking_threads = 4;        ///< threads of the blocking pool
-    std::chrono::nanoseconds spin{50000};  ///< how long a worker polls a silent channel before it arms the doorbell
+    std::vector<int> worker_cpus;   ///< core of each worker; shorter than `workers`: the rest is not pinned
+    unsigned blocking_threads = 4;  ///< threads of the blocking pool
+    std::chrono::nanoseconds spin{
+        50000};  ///< how long a worker polls a silent channel before it arms the doorbell
 };
 
 /// Names a client or channel to the engine. Never reused within an engine's life.
@@ -80,9 +81,10 @@ struct ChannelConfig {
     uint64_t bytes = 0;
     uint32_t command_slots = 0;
     uint32_t event_slots = 0;
-    uint32_t flags = 0;        ///< FC_CHANNEL_*
-    /// A 64-bit 1 is written to it to raise the event interrupt: an eventfd, or a non-blocking socket of which the
-    /// client holds the other end (never an eventfd that a hostile client shares: it could make the write block).
+    uint32_t flags = 0;  ///< FC_CHANNEL_*
+    /// A 64-bit 1 is written to it to raise the event interrupt: an eventfd, or a non-blocking socket of
+    /// which the client holds the other end (never an eventfd that a hostile client shares: it could make the
+    /// write block).
     int interrupt_fd = -1;
     /// Not -1: the worker also watches this socket and takes its becoming readable as the doorbell.
     int doorbell_fd = -1;
@@ -107,8 +109,8 @@ class Domain {
 
     const Limits& limits() const;
 
-    /// The eventfd that wakes a given client's worker: what a doorbell must write. Valid while the engine lives.
-    /// -1 when there is no such client.
+    /// The eventfd that wakes a given client's worker: what a doorbell must write. Valid while the engine
+    /// lives. -1 when there is no such client.
     int doorbell_fd(ClientId client) const;
     /// Index of the worker that serves the client (0 .. workers-1), or -1.
     int worker_index(ClientId client) const;
@@ -122,7 +124,8 @@ class Domain {
     /// value = channel id. -ENOENT, -EINVAL, -EMFILE, -ENXIO (no arena yet).
     void create_channel(ClientId client, ChannelConfig config, ControlDone done);
     void destroy_channel(ClientId client, ChannelId channel, ControlDone done);
-    /// value = region key. -ENOENT, -EINVAL, -ENOSPC, -E2BIG; -EEXIST for a second arena, -ENXIO before the first.
+    /// value = region key. -ENOENT, -EINVAL, -ENOSPC, -E2BIG; -EEXIST for a second arena, -ENXIO before the
+    /// first.
     void add_region(ClientId client, RegionConfig config, ControlDone done);
     /// Answers when no command uses the region any more. -ENOENT; -EBUSY for the arena.
     void remove_region(ClientId client, uint32_t key, ControlDone done);
@@ -168,11 +171,11 @@ class Engine {
 struct EngineStats {
     uint64_t commands = 0;
     uint64_t events = 0;
-    uint64_t errors = 0;        ///< events with a negative result
-    uint64_t interrupts = 0;    ///< event interrupts raised
-    uint64_t sleeps = 0;        ///< times a worker went to sleep
-    uint64_t poisoned = 0;      ///< channels poisoned
-    uint64_t pool_jobs = 0;     ///< commands that went through the blocking pool
+    uint64_t errors = 0;      ///< events with a negative result
+    uint64_t interrupts = 0;  ///< event interrupts raised
+    uint64_t sleeps = 0;      ///< times a worker went to sleep
+    uint64_t poisoned = 0;    ///< channels poisoned
+    uint64_t pool_jobs = 0;   ///< commands that went through the blocking pool
 };
 
 }  // namespace farcall

@@ -8,7 +8,8 @@
 
 namespace farcall {
 
-/// A failure of a set-up path, as one sentence fit for the user. Data paths return negative errno values instead.
+/// A failure of a set-up path, as one sentence fit for the user. Data paths return negative errno values
+/// instead.
 class Error : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;

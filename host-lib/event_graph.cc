@@ -9,7 +9,9 @@ namespace {
 // What the state word of an ID says; from kNodeBase up: the node of the command in flight or expected.
 enum : uint32_t { kUnused = 0, kDone = 1, kFailed = 2, kClaimed = 3, kNodeBase = 16 };
 
-uint64_t number_of(uint64_t id) { return id & FC_ID_NUMBER_MASK; }
+uint64_t number_of(uint64_t id) {
+    return id & FC_ID_NUMBER_MASK;
+}
 
 }  // namespace
 
@@ -22,7 +24,8 @@ uint64_t EventGraph::allocate(uint64_t count, int* err) {
         return 0;
     }
     const uint64_t first = issued_;
-    for (uint64_t i = 0; i < blocks; i++) blocks_[first / FC_ID_BLOCK + i] = std::make_unique<Block>();
+    for (uint64_t i = 0; i < blocks; i++)
+        blocks_[first / FC_ID_BLOCK + i] = std::make_unique<Block>();
     issued_ += blocks * FC_ID_BLOCK;
     return static_cast<uint64_t>(serial_) << FC_ID_BITS | first;
 }

@@ -17,8 +17,9 @@ namespace farcall {
 
 /// Event IDs of one client, what became of each, and who waits for whom. Used by the client's worker only.
 ///
-/// An ID is unused, claimed by a command in flight, done, or failed. A command that can't run at once (it waits, it is
-/// with the blocking pool, it is a timer or user event) has a node; so has an unused ID that others wait for already.
+/// An ID is unused, claimed by a command in flight, done, or failed. A command that can't run at once (it
+/// waits, it is with the blocking pool, it is a timer or user event) has a node; so has an unused ID that
+/// others wait for already.
 class EventGraph {
   public:
     enum class State : uint8_t { kFree, kExpected, kParked, kReady, kRunning, kTimer, kUserEvent };
@@ -26,11 +27,11 @@ class EventGraph {
     struct Node {
         Task task;
         State state = State::kFree;
-        bool failed = false;     ///< one of its waits failed, or it was cancelled while ready
-        uint32_t generation = 0;  ///< counts uses of the node: tells old references from new
-        uint32_t waiting = 0;    ///< waits that are not met yet
+        bool failed = false;            ///< one of its waits failed, or it was cancelled while ready
+        uint32_t generation = 0;        ///< counts uses of the node: tells old references from new
+        uint32_t waiting = 0;           ///< waits that are not met yet
         uint32_t dependents = kNoNode;  ///< first edge to a command that waits for this one
-        uint32_t mark = 0;       ///< last cycle search that came by
+        uint32_t mark = 0;              ///< last cycle search that came by
     };
 
     /// A reference that outlives its node without harm.
@@ -56,8 +57,8 @@ class EventGraph {
     /// -EPERM: not this client's; -EINVAL: never handed out; -EEXIST: used before.
     int claim(uint64_t id, uint32_t* node);
 
-    /// Makes `task` wait for `ids`. Gives it a node where it has none. 0: see node(task.node).waiting and .failed;
-    /// else -EPERM, -EINVAL, -EDEADLK (itself, a cycle), -ENOSPC.
+    /// Makes `task` wait for `ids`. Gives it a node where it has none. 0: see node(task.node).waiting and
+    /// .failed; else -EPERM, -EINVAL, -EDEADLK (itself, a cycle), -ENOSPC.
     int add_waits(Task& task, std::span<const uint64_t> ids);
 
     /// A node for a task that has none yet. False: too many.
@@ -69,7 +70,9 @@ class EventGraph {
     Node& node(uint32_t index) { return nodes_[index]; }
     Ref ref(uint32_t index) const { return {index, nodes_[index].generation}; }
     /// nullptr when the node was freed since.
-    Node* resolve(Ref ref) { return nodes_[ref.node].generation == ref.generation ? &nodes_[ref.node] : nullptr; }
+    Node* resolve(Ref ref) {
+        return nodes_[ref.node].generation == ref.generation ? &nodes_[ref.node] : nullptr;
+    }
     /// The node of a command in flight; nullptr when the ID has none.
     Node* find(uint64_t id);
 

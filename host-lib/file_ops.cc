@@ -51,7 +51,8 @@ class OpenJob final : public FileJob {
 
 class TransferJob final : public FileJob {
   public:
-    TransferJob(std::shared_ptr<File> file, Transfer transfer, std::vector<iovec> pieces, int64_t before, int cancel_fd)
+    TransferJob(std::shared_ptr<File> file, Transfer transfer, std::vector<iovec> pieces, int64_t before,
+                int cancel_fd)
         : file_(std::move(file)),
           transfer_(transfer),
           pieces_(std::move(pieces)),
@@ -59,7 +60,8 @@ class TransferJob final : public FileJob {
           cancel_fd_(cancel_fd) {}
     void block() override {
         const bool stream = file_->kind == File::Kind::kStream;
-        const int64_t n = stream ? transfer_.stream(*file_, pieces_, cancel_fd_) : transfer_.all(*file_, pieces_);
+        const int64_t n =
+            stream ? transfer_.stream(*file_, pieces_, cancel_fd_) : transfer_.all(*file_, pieces_);
         result_ = n < 0 ? (before_ > 0 ? before_ : n) : before_ + n;
         file_.reset();  // if it was closed meanwhile, the close happens here and not on the worker
     }
@@ -98,7 +100,9 @@ class SyncJob final : public FileJob {
     bool data_only_;
 };
 
-int64_t nanoseconds(const timespec& time) { return time.tv_sec * 1000000000ll + time.tv_nsec; }
+int64_t nanoseconds(const timespec& time) {
+    return time.tv_sec * 1000000000ll + time.tv_nsec;
+}
 
 int64_t stat_file(const File& file, fc_stat* out) {
     struct stat st;
@@ -162,15 +166,18 @@ int check_offset(const File& file, uint64_t offset, int64_t* out) {
     return 0;
 }
 
-/// Moves what can be moved without blocking. Returns the final result, or kPending: the rest, from *moved on, has to go to
-/// the pool.
-int64_t transfer_now(File& file, const Region& region, Transfer transfer, const Operands& operands, uint64_t* moved) {
+/// Moves what can be moved without blocking. Returns the final result, or kPending: the rest, from *moved on,
+/// has to go to the pool.
+int64_t transfer_now(File& file, const Region& region, Transfer transfer, const Operands& operands,
+                     uint64_t* moved) {
     const bool positioned = transfer.offset >= 0;
-    if (operands.length > kInlineBytes || (!file.in_memory && (file.nowait_refused || !positioned))) return kPending;
+    if (operands.length > kInlineBytes || (!file.in_memory && (file.nowait_refused || !positioned)))
+        return kPending;
     while (*moved < operands.length) {
         iovec pieces[kInlinePieces];
         uint64_t covered;
-        const size_t count = region.slice(operands.buffer + *moved, operands.length - *moved, pieces, &covered);
+        const size_t count =
+            region.slice(operands.buffer + *moved, operands.length - *moved, pieces, &covered);
         const int64_t n = transfer.once(file, {pieces, count}, file.in_memory ? 0 : RWF_NOWAIT);
         if (n == -EOPNOTSUPP && !file.in_memory) file.nowait_refused = true;
         if (n == -EAGAIN || n == -EOPNOTSUPP) return kPending;
@@ -241,7 +248,8 @@ int64_t op_close(Client& client, Task& task, const Operands& operands) {
     std::shared_ptr<File> file = client.handles().remove(operands.handle);
     if (file == nullptr) return -EBADF;
     if (file->in_memory) return 0;
-    return client.run_elsewhere(task, nullptr, std::make_unique<CloseJob>(std::move(file)), client.worker().pool());
+    return client.run_elsewhere(task, nullptr, std::make_unique<CloseJob>(std::move(file)),
+                                client.worker().pool());
 }
 
 int64_t op_read(Client& client, Task& task, const Operands& operands) {
@@ -259,7 +267,8 @@ int64_t op_fsync(Client& client, Task& task, const Operands& operands) {
     if (file->kind == File::Kind::kStream) return -EINVAL;
     const bool data_only = task.cmd.op_flags & FC_FSYNC_DATA;
     if (file->in_memory) return sync_file(*file, data_only);
-    return client.run_elsewhere(task, nullptr, std::make_unique<SyncJob>(file, data_only), client.worker().pool());
+    return client.run_elsewhere(task, nullptr, std::make_unique<SyncJob>(file, data_only),
+                                client.worker().pool());
 }
 
 int64_t op_stat(Client& client, Task& task, const Operands& operands) {

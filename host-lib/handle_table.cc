@@ -8,7 +8,8 @@
 namespace farcall {
 namespace {
 
-// A handle is generation (15 bits, never 0) above a 16-bit index, so it is positive as s32 and above the fixed ones.
+// A handle is generation (15 bits, never 0) above a 16-bit index, so it is positive as s32 and above the
+// fixed ones.
 constexpr uint32_t kIndexBits = 16;
 constexpr uint32_t kIndexMask = (1u << kIndexBits) - 1;
 constexpr uint32_t kMaxGeneration = 0x7fff;

@@ -9,24 +9,26 @@
 
 namespace farcall {
 
-/// An open host object behind a handle. Shared between the table and the commands that use it, so that closing a handle
-/// never pulls a descriptor away from a command in flight. Immutable but for `nowait_refused`, which only a worker sets.
+/// An open host object behind a handle. Shared between the table and the commands that use it, so that
+/// closing a handle never pulls a descriptor away from a command in flight. Immutable but for
+/// `nowait_refused`, which only a worker sets.
 struct File {
     enum class Kind { kRegular, kDirectory, kStream };
 
-    UniqueFd owned;         ///< empty for borrowed descriptors (streams)
+    UniqueFd owned;  ///< empty for borrowed descriptors (streams)
     int fd = -1;
     Kind kind = Kind::kRegular;
     bool readable = false;
     bool writable = false;
-    bool writable_tree = false;   ///< directories: files below may be written
-    bool in_memory = false;       ///< reads and writes never wait for a device (tmpfs)
-    bool local = false;           ///< attributes never come from a server (not FUSE, not a network file system)
+    bool writable_tree = false;  ///< directories: files below may be written
+    bool in_memory = false;      ///< reads and writes never wait for a device (tmpfs)
+    bool local = false;  ///< attributes never come from a server (not FUSE, not a network file system)
     bool nowait_refused = false;  ///< the file system does not know RWF_NOWAIT
     int stream = -1;              ///< kStream: index of its pump thread
 };
 
-/// Handles of one client: u32 names, index + generation, never a host descriptor. Used by the client's worker only.
+/// Handles of one client: u32 names, index + generation, never a host descriptor. Used by the client's worker
+/// only.
 class HandleTable {
   public:
     explicit HandleTable(uint32_t max_handles) : max_handles_(max_handles) {}

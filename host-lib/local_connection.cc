@@ -80,10 +80,14 @@ LocalConnection::LocalConnection(uint64_t id, UniqueFd socket, bool refused, uin
 LocalConnection::Next LocalConnection::receive() {
     LocalMessage message;
     switch (receive_message(socket_.get(), message)) {
-        case Received::kNothing: return Next::kReceive;
-        case Received::kEnd: return Next::kClose;
-        case Received::kMalformed: return protocol_error("a message of the wrong size or with lost descriptors");
-        case Received::kMessage: break;
+        case Received::kNothing:
+            return Next::kReceive;
+        case Received::kEnd:
+            return Next::kClose;
+        case Received::kMalformed:
+            return protocol_error("a message of the wrong size or with lost descriptors");
+        case Received::kMessage:
+            break;
     }
     return handle(message);
 }
@@ -127,7 +131,8 @@ int LocalConnection::hello(LocalMessage& message) {
     request_.arg[1] = FC_FEATURE_ALL;
     if (in.arg[0] != FC_ABI_VERSION) return -EPROTO;
     if ((in.arg[1] & ~FC_FEATURE_ALL) != 0) return -ENOTSUP;
-    if (int rc = ClientMapping::map(message.fds[0].get(), in.arg[2], true, budget_, memory_); rc < 0) return rc;
+    if (int rc = ClientMapping::map(message.fds[0].get(), in.arg[2], true, budget_, memory_); rc < 0)
+        return rc;
     windows_.add_window(0, memory_->bytes(), memory_->data());
     const Limits& limits = domain_.limits();
     request_.arg[2] = limits.max_channels | static_cast<uint64_t>(limits.max_regions) << 32;
@@ -192,7 +197,8 @@ int LocalConnection::add_region(LocalMessage& message) {
         if (in.arg[2] > domain_.limits().max_region_bytes) return -E2BIG;
         std::shared_ptr<ClientMapping> mapping;
         const bool writable = (in.flags & FC_REGION_WRITE) != 0;
-        if (int rc = ClientMapping::map(message.fds[0].get(), in.arg[2], writable, budget_, mapping); rc < 0) return rc;
+        if (int rc = ClientMapping::map(message.fds[0].get(), in.arg[2], writable, budget_, mapping); rc < 0)
+            return rc;
         config.segments.push_back({mapping->data(), mapping->bytes()});
         config.keep = std::move(mapping);
     }
@@ -234,8 +240,12 @@ LocalConnection::Next LocalConnection::complete(const ControlResult& result) {
                 request_.client = client_;
                 request_.arg[0] = result.value >> 32;
                 break;
-            case FC_CTL_CHANNEL_CREATE: request_.channel = static_cast<uint32_t>(result.value); break;
-            default: request_.arg[0] = result.value; break;
+            case FC_CTL_CHANNEL_CREATE:
+                request_.channel = static_cast<uint32_t>(result.value);
+                break;
+            default:
+                request_.arg[0] = result.value;
+                break;
         }
     } else {
         answer_fd_.reset();
@@ -244,7 +254,8 @@ LocalConnection::Next LocalConnection::complete(const ControlResult& result) {
 }
 
 void LocalConnection::fill_answer(uint64_t value) {
-    for (fc_u64& arg : request_.arg) arg = 0;
+    for (fc_u64& arg : request_.arg)
+        arg = 0;
     request_.arg[0] = value;
 }
 

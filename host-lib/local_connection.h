@@ -16,8 +16,8 @@
 
 namespace farcall {
 
-/// Carries the engine's answers, which come on its threads, to the server's thread. Outlives the server when an answer
-/// comes late, so callbacks hold it by shared_ptr.
+/// Carries the engine's answers, which come on its threads, to the server's thread. Outlives the server when
+/// an answer comes late, so callbacks hold it by shared_ptr.
 class LocalMailbox {
   public:
     struct Letter {
@@ -40,8 +40,9 @@ class LocalMailbox {
     std::vector<Letter> letters_;
 };
 
-/// One local client: checks its control messages and turns them into calls of the domain. Used by the server's thread only.
-/// At most one call is under way; the engine's answer comes back through the mailbox to complete().
+/// One local client: checks its control messages and turns them into calls of the domain. Used by the
+/// server's thread only. At most one call is under way; the engine's answer comes back through the mailbox to
+/// complete().
 class LocalConnection {
   public:
     enum class Next { kReceive, kWait, kClose };
@@ -52,11 +53,13 @@ class LocalConnection {
     int socket() const { return socket_.get(); }
     const std::string& name() const { return name_; }
 
-    /// Reads and handles one message. kWait: the engine works on it. kClose: the peer is gone, refused or broke the protocol.
+    /// Reads and handles one message. kWait: the engine works on it. kClose: the peer is gone, refused or
+    /// broke the protocol.
     Next receive();
     /// The engine's answer to the call under way: tells the client.
     Next complete(const ControlResult& result);
-    /// Closes the socket and lets go of the client; true when nothing is left to wait for, else complete() finishes it.
+    /// Closes the socket and lets go of the client; true when nothing is left to wait for, else complete()
+    /// finishes it.
     bool close();
 
   private:

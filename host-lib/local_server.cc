@@ -28,7 +28,8 @@ constexpr int kAcceptPauseMs = 200;
 
 void ignore_sigpipe() {
     struct sigaction action {};
-    if (::sigaction(SIGPIPE, nullptr, &action) == 0 && action.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
+    if (::sigaction(SIGPIPE, nullptr, &action) == 0 && action.sa_handler == SIG_DFL)
+        ::signal(SIGPIPE, SIG_IGN);
 }
 
 }  // namespace
@@ -103,7 +104,8 @@ void LocalServer::Loop::run() {
                 if (!closing) accept_all();
             } else if (id == kMailbox) {
                 deliver();
-            } else if (auto found = connections_.find(id); found != connections_.end() && found->second->socket() >= 0) {
+            } else if (auto found = connections_.find(id);
+                       found != connections_.end() && found->second->socket() >= 0) {
                 // A busy connection is only watched for its end.
                 const bool readable = (events[i].events & EPOLLIN) != 0;
                 step(id, *found->second, readable ? found->second->receive() : LocalConnection::Next::kClose);
@@ -146,7 +148,8 @@ void LocalServer::Loop::accept_one(UniqueFd socket) {
     ucred peer{};
     socklen_t length = sizeof(peer);
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) return;
-    const std::string name = "local client (pid " + std::to_string(peer.pid) + ", user " + std::to_string(peer.uid) + ")";
+    const std::string name =
+        "local client (pid " + std::to_string(peer.pid) + ", user " + std::to_string(peer.uid) + ")";
     if (connections_.size() >= config_.max_connections) {
         spdlog::warn("{}: too many connections", name);
         return;
@@ -155,16 +158,21 @@ void LocalServer::Loop::accept_one(UniqueFd socket) {
     if (refused) spdlog::warn("{}: not allowed", name);
     const uint64_t id = next_id_++;
     watch(EPOLL_CTL_ADD, socket.get(), id, EPOLLIN | EPOLLRDHUP);
-    connections_[id] = std::make_unique<LocalConnection>(id, std::move(socket), refused, config_.max_mapped_bytes, name,
-                                                         domain_, mailbox_);
+    connections_[id] = std::make_unique<LocalConnection>(id, std::move(socket), refused,
+                                                         config_.max_mapped_bytes, name, domain_, mailbox_);
     count_.store(connections_.size(), std::memory_order_relaxed);
 }
 
 void LocalServer::Loop::step(uint64_t id, LocalConnection& connection, LocalConnection::Next next) {
     switch (next) {
-        case LocalConnection::Next::kReceive: return;
-        case LocalConnection::Next::kWait: watch(EPOLL_CTL_MOD, connection.socket(), id, EPOLLRDHUP); return;
-        case LocalConnection::Next::kClose: close(id, connection); return;
+        case LocalConnection::Next::kReceive:
+            return;
+        case LocalConnection::Next::kWait:
+            watch(EPOLL_CTL_MOD, connection.socket(), id, EPOLLRDHUP);
+            return;
+        case LocalConnection::Next::kClose:
+            close(id, connection);
+            return;
     }
 }
 
@@ -196,7 +204,8 @@ void LocalServer::Loop::close_all() {
     for (const auto& [id, connection] : connections_) {
         if (connection->socket() >= 0) ids.push_back(id);
     }
-    for (uint64_t id : ids) close(id, *connections_[id]);
+    for (uint64_t id : ids)
+        close(id, *connections_[id]);
 }
 
 LocalServer::LocalServer(Domain& domain, LocalServerConfig config)

@@ -28,8 +28,8 @@ sockaddr_un address_of(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-        throw Error("the socket path " + path + " must have 1 to " + std::to_string(sizeof(address.sun_path) - 1) +
-                    " bytes");
+        throw Error("the socket path " + path + " must have 1 to " +
+                    std::to_string(sizeof(address.sun_path) - 1) + " bytes");
     }
     path.copy(address.sun_path, path.size());
     return address;
@@ -62,7 +62,8 @@ void remove_stale(const std::string& path, const sockaddr_un& address) {
         errno != ECONNREFUSED) {
         throw Error("another server is listening on " + path);
     }
-    if (::unlink(path.c_str()) < 0 && errno != ENOENT) throw errno_error("can't remove the stale socket " + path);
+    if (::unlink(path.c_str()) < 0 && errno != ENOENT)
+        throw errno_error("can't remove the stale socket " + path);
 }
 
 }  // namespace
@@ -73,7 +74,8 @@ ListeningSocket::ListeningSocket(const std::string& path, mode_t mode) : path_(p
     remove_stale(path, address);
     socket_ = UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket_) throw errno_error("can't create a socket");
-    // A socket that does not listen yet refuses, and so looks stale: hence the lock until listen() has returned.
+    // A socket that does not listen yet refuses, and so looks stale: hence the lock until listen() has
+    // returned.
     if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) < 0) {
         throw errno_error("can't bind the socket " + path);
     }
@@ -107,7 +109,8 @@ Received receive_message(int socket, LocalMessage& out) {
     message.msg_controllen = sizeof(space);
     const ssize_t got = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got < 0) return errno == EAGAIN || errno == EINTR ? Received::kNothing : Received::kEnd;
-    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
         const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (size_t i = 0; i < count; i++) {
@@ -117,7 +120,8 @@ Received receive_message(int socket, LocalMessage& out) {
         }
     }
     if (got == 0 && out.fds.empty()) return Received::kEnd;
-    if (got != sizeof(fc_control) || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Received::kMalformed;
+    if (got != sizeof(fc_control) || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+        return Received::kMalformed;
     std::memcpy(&out.control, data, sizeof(out.control));
     return Received::kMessage;
 }

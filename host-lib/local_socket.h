@@ -19,8 +19,8 @@ namespace farcall {
 /// A listening SOCK_SEQPACKET socket and its file, which is removed on destruction if it is still this one.
 class ListeningSocket {
   public:
-    /// Replaces the file of a server that is gone. Throws farcall::Error: path too long, a live server holds it, the file is
-    /// not a socket, bind fails. The socket is non-blocking; `mode` is the file's.
+    /// Replaces the file of a server that is gone. Throws farcall::Error: path too long, a live server holds
+    /// it, the file is not a socket, bind fails. The socket is non-blocking; `mode` is the file's.
     ListeningSocket(const std::string& path, mode_t mode);
     ~ListeningSocket();
     ListeningSocket(const ListeningSocket&) = delete;
@@ -43,18 +43,20 @@ struct LocalMessage {
 
 enum class Received { kMessage, kNothing, kEnd, kMalformed };
 
-/// Receives one message from a non-blocking socket. kMalformed: shorter or longer than a fc_control, or with descriptors that
-/// did not all arrive. All descriptors that arrived are in `out.fds` or closed.
+/// Receives one message from a non-blocking socket. kMalformed: shorter or longer than a fc_control, or with
+/// descriptors that did not all arrive. All descriptors that arrived are in `out.fds` or closed.
 Received receive_message(int socket, LocalMessage& out);
 
 /// Sends an answer, with `fd` if it is not -1. False when the peer is gone or doesn't read its answers.
 bool send_answer(int socket, const fc_control& answer, int fd);
 
-/// Memory of a client mapped into this process, unmapped on destruction. Counts against the client's budget meanwhile.
+/// Memory of a client mapped into this process, unmapped on destruction. Counts against the client's budget
+/// meanwhile.
 class ClientMapping {
   public:
-    /// Maps the first `bytes` of a client's memfd. -EINVAL: not a memfd on ordinary memory, not sealed against shrinking (its
-    /// owner could make our accesses fault), shorter than `bytes`, or bytes not whole pages; -E2BIG: over budget; -ENOMEM.
+    /// Maps the first `bytes` of a client's memfd. -EINVAL: not a memfd on ordinary memory, not sealed
+    /// against shrinking (its owner could make our accesses fault), shorter than `bytes`, or bytes not whole
+    /// pages; -E2BIG: over budget; -ENOMEM.
     static int map(int fd, uint64_t bytes, bool writable, std::shared_ptr<std::atomic<uint64_t>> budget,
                    std::shared_ptr<ClientMapping>& out);
     ~ClientMapping();

@@ -44,7 +44,9 @@ constexpr Row row(uint8_t opcode, const char* name, unsigned fields, uint16_t ex
     return {opcode, {name, flags, {w0, kAll, w2, w3, w4, kAll, w6, kHigh32}, start}};
 }
 
-int64_t op_nop(Client&, Task&, const Operands& operands) { return operands.length; }
+int64_t op_nop(Client&, Task&, const Operands& operands) {
+    return operands.length;
+}
 
 // One row per op, in the order of enum fc_opcode.
 constexpr Row kRows[] = {
@@ -69,7 +71,9 @@ static_assert([] {
 
 }  // namespace
 
-const OpInfo& op_info(uint8_t opcode) { return kRows[opcode].info; }
+const OpInfo& op_info(uint8_t opcode) {
+    return kRows[opcode].info;
+}
 
 int check_command(const fc_command& command) {
     if (command.opcode >= FC_OP_COUNT) return -EOPNOTSUPP;
@@ -78,7 +82,8 @@ int check_command(const fc_command& command) {
     static_assert(sizeof(words) == sizeof(command));
     __builtin_memcpy(words, &command, sizeof(words));
     uint64_t stray = static_cast<uint16_t>(command.flags & ~op.flags);
-    for (int i = 0; i < 8; i++) stray |= words[i] & ~op.used[i];
+    for (int i = 0; i < 8; i++)
+        stray |= words[i] & ~op.used[i];
     // Two fields that only mean something beside others.
     if (command.wait_count == 0) stray |= command.wait;
     if (!(command.flags & (FC_F_RESULT_STORE | FC_F_RESULT_ADD))) stray |= command.result_var;

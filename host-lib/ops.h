@@ -23,10 +23,10 @@ struct Operands {
 /// One row of the op table.
 struct OpInfo {
     const char* name;
-    uint16_t flags;       ///< FC_F_* that it takes
-    uint64_t used[8];     ///< bits of the command's eight words that may be non-zero
-    /// Starts the op on the worker. Returns its result, -errno, or kPending after it has arranged for a later completion.
-    /// Never blocks.
+    uint16_t flags;    ///< FC_F_* that it takes
+    uint64_t used[8];  ///< bits of the command's eight words that may be non-zero
+    /// Starts the op on the worker. Returns its result, -errno, or kPending after it has arranged for a later
+    /// completion. Never blocks.
     int64_t (*start)(Client& client, Task& task, const Operands& operands);
 };
 

@@ -22,10 +22,12 @@ class Region {
     bool writable() const { return (flags_ & FC_REGION_WRITE) != 0; }
 
     /// True when [offset, offset + length) lies inside.
-    bool contains(uint64_t offset, uint64_t length) const { return offset <= bytes_ && length <= bytes_ - offset; }
+    bool contains(uint64_t offset, uint64_t length) const {
+        return offset <= bytes_ && length <= bytes_ - offset;
+    }
 
-    /// Fills `out` with at most out.size() pieces of [offset, offset + length), which must be inside; returns how many,
-    /// and in *covered how many bytes they cover (less than length when `out` was too short).
+    /// Fills `out` with at most out.size() pieces of [offset, offset + length), which must be inside; returns
+    /// how many, and in *covered how many bytes they cover (less than length when `out` was too short).
     size_t slice(uint64_t offset, uint64_t length, std::span<iovec> out, uint64_t* covered) const;
 
     /// Copies out of the region, once. The range must be inside.
@@ -63,7 +65,8 @@ class RegionTable {
     int64_t add(RegionConfig config);
     /// nullptr when the key names nothing.
     Region* find(uint32_t key) const;
-    /// Takes the region out of the table, so that no new command finds it. nullptr when the key names nothing.
+    /// Takes the region out of the table, so that no new command finds it. nullptr when the key names
+    /// nothing.
     std::unique_ptr<Region> take(uint32_t key);
     Region* arena() const { return slots_.empty() ? nullptr : slots_[0].region.get(); }
 

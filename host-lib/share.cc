@@ -112,7 +112,8 @@ std::shared_ptr<File> open_share(const ShareConfig& config) {
     return file;
 }
 
-int open_below(const File& dir, const std::string& path, uint32_t flags, uint32_t mode, std::shared_ptr<File>* out) {
+int open_below(const File& dir, const std::string& path, uint32_t flags, uint32_t mode,
+               std::shared_ptr<File>* out) {
     if (int err = check_flags(dir, flags)) return err;
     const int fd = open_or_create(dir, path, flags, mode);
     if (fd < 0) return fd;

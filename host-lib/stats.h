@@ -9,7 +9,9 @@ namespace farcall {
 /// A counter that one thread writes and any thread reads; no locked instruction on the writer's side.
 class Counter {
   public:
-    void add(uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+    void add(uint64_t n = 1) {
+        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
     uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 
   private:

@@ -11,7 +11,8 @@ class Channel;
 
 inline constexpr uint32_t kNoNode = ~0u;
 
-/// A command that was taken off a ring and has not completed yet. `cmd` is the one copy that is ever looked at.
+/// A command that was taken off a ring and has not completed yet. `cmd` is the one copy that is ever looked
+/// at.
 struct Task {
     fc_command cmd;
     Channel* channel = nullptr;  ///< nullptr once the channel is gone: the event then goes nowhere

@@ -11,7 +11,8 @@ namespace farcall {
 
 class Client;
 
-/// Deadlines of one worker, earliest first. Cancelled ones stay until they are due and are recognised by their stale ref.
+/// Deadlines of one worker, earliest first. Cancelled ones stay until they are due and are recognised by
+/// their stale ref.
 class TimerQueue {
   public:
     struct Entry {

@@ -25,7 +25,8 @@ void advance(std::vector<iovec>& pieces, size_t* first, uint64_t bytes) {
 
 uint64_t total(std::span<const iovec> pieces) {
     uint64_t sum = 0;
-    for (const iovec& piece : pieces) sum += piece.iov_len;
+    for (const iovec& piece : pieces)
+        sum += piece.iov_len;
     return sum;
 }
 
@@ -71,8 +72,10 @@ int64_t Transfer::stream(const File& file, std::span<const iovec> pieces, int ca
     for (const iovec& piece : pieces) {
         size_t at = 0;
         while (at < piece.iov_len) {
-            if (int err = wait_ready(file.fd, write ? POLLOUT : POLLIN, cancel_fd)) return moved > 0 ? moved : err;
-            // A pipe that polls writable takes PIPE_BUF bytes without blocking, and no more than that for certain.
+            if (int err = wait_ready(file.fd, write ? POLLOUT : POLLIN, cancel_fd))
+                return moved > 0 ? moved : err;
+            // A pipe that polls writable takes PIPE_BUF bytes without blocking, and no more than that for
+            // certain.
             const size_t step = write ? std::min<size_t>(piece.iov_len - at, PIPE_BUF) : piece.iov_len - at;
             char* base = static_cast<char*>(piece.iov_base) + at;
             const ssize_t n = write ? ::write(file.fd, base, step) : ::read(file.fd, base, step);

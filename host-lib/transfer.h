@@ -23,8 +23,8 @@ struct Transfer {
     /// Until all is moved, the file ends, or an error; an error after some bytes gives the bytes. May block.
     int64_t all(const File& file, std::vector<iovec>& pieces);
 
-    /// The same for a stream: polls before each step and gives up (-ECANCELED) when `cancel_fd` becomes readable. Reads
-    /// return what there is.
+    /// The same for a stream: polls before each step and gives up (-ECANCELED) when `cancel_fd` becomes
+    /// readable. Reads return what there is.
     int64_t stream(const File& file, std::span<const iovec> pieces, int cancel_fd) const;
 };
 

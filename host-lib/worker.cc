@@ -16,14 +16,17 @@
 namespace farcall {
 namespace {
 
-constexpr uint32_t kBurst = 64;            ///< commands of one channel in one round
-constexpr size_t kReadyBudget = 256;       ///< released commands of one client in one round
-constexpr uint32_t kRoundsPerLook = 64;    ///< rounds between looks at the clock
-constexpr uint32_t kRoundsPerCheck = 256;  ///< silent polls of a channel between looks at how long it has been silent
-constexpr uint64_t kLookNs = 50000;        ///< how often a busy worker looks for doorbells of cold channels
-constexpr uint64_t kDoorbellTag = 0;       ///< epoll data of the worker's own eventfd; else a channel id
+constexpr uint32_t kBurst = 64;          ///< commands of one channel in one round
+constexpr size_t kReadyBudget = 256;     ///< released commands of one client in one round
+constexpr uint32_t kRoundsPerLook = 64;  ///< rounds between looks at the clock
+constexpr uint32_t kRoundsPerCheck =
+    256;  ///< silent polls of a channel between looks at how long it has been silent
+constexpr uint64_t kLookNs = 50000;   ///< how often a busy worker looks for doorbells of cold channels
+constexpr uint64_t kDoorbellTag = 0;  ///< epoll data of the worker's own eventfd; else a channel id
 
-void pause_cpu() { __builtin_ia32_pause(); }
+void pause_cpu() {
+    __builtin_ia32_pause();
+}
 
 }  // namespace
 
@@ -64,9 +67,9 @@ Worker::Worker(Config config, BlockingPool& pool)
     CPU_SET(static_cast<size_t>(config_.cpu), &cpus);
     if (int err = pthread_setaffinity_np(thread_.native_handle(), sizeof(cpus), &cpus)) {
         post([this](Worker&) { stop_ = true; });
-        throw errno_error("cannot pin worker " + std::to_string(config_.index) + " to core " +
-                              std::to_string(config_.cpu),
-                          err);
+        throw errno_error(
+            "cannot pin worker " + std::to_string(config_.index) + " to core " + std::to_string(config_.cpu),
+            err);
     }
 }
 
@@ -85,7 +88,9 @@ void Worker::post(std::unique_ptr<Message> message) {
     [[maybe_unused]] const ssize_t n = write(doorbell_.get(), &one, sizeof(one));
 }
 
-void Worker::post(std::function<void(Worker&)> run) { post(std::make_unique<FunctionMessage>(std::move(run))); }
+void Worker::post(std::function<void(Worker&)> run) {
+    post(std::make_unique<FunctionMessage>(std::move(run)));
+}
 
 void Worker::loop() {
     block_all_signals();
@@ -158,7 +163,8 @@ void Worker::mark_ready(Client& client) {
 }
 
 void Worker::flush() {
-    for (Channel* channel : dirty_) channel->flush();
+    for (Channel* channel : dirty_)
+        channel->flush();
     dirty_.clear();
 }
 
@@ -195,13 +201,15 @@ void Worker::warm_ready() {
     std::vector<Channel*> found;
     for (Channel* channel : cold_)
         if (channel->has_news()) found.push_back(channel);
-    for (Channel* channel : found) warm(*channel);
+    for (Channel* channel : found)
+        warm(*channel);
 }
 
 void Worker::sleep() {
     asleep_.store(true, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    // Every channel is armed and was looked at after that; the inbox is looked at now; then nothing can be missed.
+    // Every channel is armed and was looked at after that; the inbox is looked at now; then nothing can be
+    // missed.
     if (inbox_.empty()) {
         stats_.sleeps.add();
         on_epoll(-1);
@@ -241,7 +249,8 @@ void Worker::drain_doorbell(Channel& channel, uint32_t events) {
     const ssize_t n = read(channel.doorbell_fd(), rings, sizeof(rings));
     if (n > 0 && (events & (EPOLLHUP | EPOLLERR)) == 0) return;
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    // The other end is gone: without this the descriptor would keep the worker awake until the client is destroyed.
+    // The other end is gone: without this the descriptor would keep the worker awake until the client is
+    // destroyed.
     epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, channel.doorbell_fd(), nullptr);
 }
 

@@ -21,8 +21,8 @@ namespace farcall {
 /// CLOCK_MONOTONIC in ns.
 uint64_t monotonic_ns();
 
-/// One thread, pinned to a dedicated core where there is one, that serves the channels of its clients and owns all their
-/// state. Other threads talk to it by messages only.
+/// One thread, pinned to a dedicated core where there is one, that serves the channels of its clients and
+/// owns all their state. Other threads talk to it by messages only.
 class Worker {
   public:
     struct Config {
