@@ -187,11 +187,11 @@ fetch_qemu() {
   if (cd "$work/debs-qemu" && apt-get -q -c "$work/apt.conf" -t bookworm-backports download \
     qemu-system-x86 qemu-system-common qemu-system-data seabios >"$work/apt.log" 2>&1); then
     for deb in "$work/debs-qemu"/*.deb; do dpkg-deb -x "$deb" "$dir"; done
-    rm -rf "$dir/etc" "$dir/usr/share/doc" "$dir/usr/share/man"
+    rm -rf "${dir:?}/etc" "${dir:?}/usr/share/doc" "${dir:?}/usr/share/man"
   fi
   if ! "$dir/usr/bin/qemu-system-x86_64" --version >"$dir/version" 2>&1; then
     note "the newer QEMU does not run here ($(head -n 1 "$dir/version")); the rig will use the installed one"
-    rm -rf "$dir/usr"
+    rm -rf "${dir:?}/usr"
   fi
   echo "$layout" >"$dir/.stamp"
   rm -rf "$out/rig-qemu"
