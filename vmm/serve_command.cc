@@ -65,11 +65,13 @@ sigset_t block_end_signals() {
 void serve(const ServeOptions& options) {
     DomainConfig domain_config;
     domain_config.name = "local";
-    for (const std::string& share : options.shares) domain_config.shares.push_back(parse_share(share));
+    for (const std::string& share : options.shares)
+        domain_config.shares.push_back(parse_share(share));
     if (domain_config.shares.size() > FC_MAX_SHARES) {
         throw Error("at most " + std::to_string(FC_MAX_SHARES) + " directories can be shared");
     }
-    if (options.worker_cores.size() > options.workers) throw Error("--worker-cores names more cores than --workers");
+    if (options.worker_cores.size() > options.workers)
+        throw Error("--worker-cores names more cores than --workers");
     const sigset_t signals = block_end_signals();
     raise_descriptor_limit();
 
@@ -94,13 +96,16 @@ void serve(const ServeOptions& options) {
 
 void add_serve_command(CLI::App& app) {
     auto options = std::make_shared<ServeOptions>();
-    CLI::App* command = app.add_subcommand("serve", "Offer the engine to processes of this host over a Unix socket");
+    CLI::App* command =
+        app.add_subcommand("serve", "Offer the engine to processes of this host over a Unix socket");
     command->add_option("--socket", options->socket, "path of the socket")->required()->type_name("PATH");
-    command->add_option("--share", options->shares, "directory to offer as the next share; read-only by default")
+    command
+        ->add_option("--share", options->shares, "directory to offer as the next share; read-only by default")
         ->type_name("DIR[:ro|rw]")
         ->allow_extra_args(false);
     command->add_option("--workers", options->workers, "worker threads")->check(CLI::Range(1, 64));
-    command->add_option("--worker-cores", options->worker_cores, "cores to pin the workers to, in order")->delimiter(',');
+    command->add_option("--worker-cores", options->worker_cores, "cores to pin the workers to, in order")
+        ->delimiter(',');
     command->add_option("--allow-uid", options->users, "also serve this user; may be given more than once")
         ->type_name("UID")
         ->allow_extra_args(false);

@@ -12,7 +12,8 @@ namespace farcall::demo {
 
 namespace {
 
-constexpr int kPoisoned = -100000;  ///< not an errno: the channel's status is FC_CHANNEL_BAD_TAIL or BAD_EVENT_HEAD
+constexpr int kPoisoned =
+    -100000;  ///< not an errno: the channel's status is FC_CHANNEL_BAD_TAIL or BAD_EVENT_HEAD
 
 /// One attacker.
 struct Attacker {

@@ -54,9 +54,12 @@ int cat_sequential(const std::vector<std::string>& paths, uint32_t limit) {
     Variable bytes_read(client);
     Chain chain(client, channel);
 
-    const uint64_t open_one = chain.add("open 1", files.one.open(FC_OPEN_READ, 0, files.handle_one.index()), {});
-    const uint64_t open_two = chain.add("open 2", files.two.open(FC_OPEN_READ, 0, files.handle_two.index()), {});
-    const uint64_t open_out = chain.add("open out", files.out.open(kOutFlags, 0644, files.handle_out.index()), {});
+    const uint64_t open_one =
+        chain.add("open 1", files.one.open(FC_OPEN_READ, 0, files.handle_one.index()), {});
+    const uint64_t open_two =
+        chain.add("open 2", files.two.open(FC_OPEN_READ, 0, files.handle_two.index()), {});
+    const uint64_t open_out =
+        chain.add("open out", files.out.open(kOutFlags, 0644, files.handle_out.index()), {});
 
     fc_command read = transfer(FC_OP_READ, files.handle_one, cat_buffer, limit);
     farcall_store_result(&read, bytes_read.index());
@@ -71,9 +74,13 @@ int cat_sequential(const std::vector<std::string>& paths, uint32_t limit) {
     farcall_length_from(&output, bytes_read.index());
     const uint64_t write = chain.add("file output", output, {open_out, read_two}, FC_F_SHORT_STOP);
 
-    const uint64_t close_one = chain.add("close 1", close_of(files.handle_one), {read_one}, FC_F_ALWAYS);
-    const uint64_t close_two = chain.add("close 2", close_of(files.handle_two), {read_two}, FC_F_ALWAYS);
-    chain.add("close out", close_of(files.handle_out), {write, close_one, close_two}, FC_F_ALWAYS);
+    // A command whose predecessor failed is cancelled at once, so each close waits for its open, too: no
+    // handle is left open, and the last close is the last event.
+    const uint64_t close_one =
+        chain.add("close 1", close_of(files.handle_one), {open_one, read_one}, FC_F_ALWAYS);
+    const uint64_t close_two =
+        chain.add("close 2", close_of(files.handle_two), {open_two, read_two}, FC_F_ALWAYS);
+    chain.add("close out", close_of(files.handle_out), {open_out, write, close_one, close_two}, FC_F_ALWAYS);
 
     const Activity before = Activity::now(channel);
     chain.run();
@@ -131,9 +138,12 @@ int cat_parallel(const std::vector<std::string>& paths, uint32_t limit) {
     Variable bytes_two(client);
     Chain chain(client, channel);
 
-    const uint64_t open_one = chain.add("open 1", files.one.open(FC_OPEN_READ, 0, files.handle_one.index()), {});
-    const uint64_t open_two = chain.add("open 2", files.two.open(FC_OPEN_READ, 0, files.handle_two.index()), {});
-    const uint64_t open_out = chain.add("open out", files.out.open(kOutFlags, 0644, files.handle_out.index()), {});
+    const uint64_t open_one =
+        chain.add("open 1", files.one.open(FC_OPEN_READ, 0, files.handle_one.index()), {});
+    const uint64_t open_two =
+        chain.add("open 2", files.two.open(FC_OPEN_READ, 0, files.handle_two.index()), {});
+    const uint64_t open_out =
+        chain.add("open out", files.out.open(kOutFlags, 0644, files.handle_out.index()), {});
 
     // Both wait for both opens, so that neither gets a head start.
     fc_command read = transfer(FC_OP_READ, files.handle_one, buffer_one, limit);
@@ -151,9 +161,12 @@ int cat_parallel(const std::vector<std::string>& paths, uint32_t limit) {
     farcall_offset_from(&output, bytes_one.index());
     const uint64_t write_two = chain.add("file output 2", output, {write_one, read_two}, FC_F_SHORT_STOP);
 
-    const uint64_t close_one = chain.add("close 1", close_of(files.handle_one), {read_one}, FC_F_ALWAYS);
-    const uint64_t close_two = chain.add("close 2", close_of(files.handle_two), {read_two}, FC_F_ALWAYS);
-    chain.add("close out", close_of(files.handle_out), {write_two, close_one, close_two}, FC_F_ALWAYS);
+    const uint64_t close_one =
+        chain.add("close 1", close_of(files.handle_one), {open_one, read_one}, FC_F_ALWAYS);
+    const uint64_t close_two =
+        chain.add("close 2", close_of(files.handle_two), {open_two, read_two}, FC_F_ALWAYS);
+    chain.add("close out", close_of(files.handle_out), {open_out, write_two, close_one, close_two},
+              FC_F_ALWAYS);
 
     const Activity before = Activity::now(channel);
     chain.run();

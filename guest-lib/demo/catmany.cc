@@ -90,7 +90,8 @@ class Concatenation {
         farcall_prep_stat(&command, 0, stat_.region(), stat_.offset());
         farcall_handle_from(&command, handle_.index());
         const uint64_t stat = chain_.add("stat", command, {open});
-        farcall_prep_read(&command, 0, offset, buffer_.region(), buffer_.offset(), static_cast<uint32_t>(buffer_.size()));
+        farcall_prep_read(&command, 0, offset, buffer_.region(), buffer_.offset(),
+                          static_cast<uint32_t>(buffer_.size()));
         farcall_handle_from(&command, handle_.index());
         farcall_store_result(&command, got_.index());
         const uint64_t read = chain_.add("read", command, {stat});
@@ -123,14 +124,17 @@ class Concatenation {
     uint64_t chains_ = 0;
 };
 
-void write_manifest(client::Client& client, client::Channel& channel, const std::string& path, const std::string& text) {
-    const uint32_t handle = open_now(client, channel, path, FC_OPEN_WRITE | FC_OPEN_CREATE | FC_OPEN_TRUNCATE);
+void write_manifest(client::Client& client, client::Channel& channel, const std::string& path,
+                    const std::string& text) {
+    const uint32_t handle =
+        open_now(client, channel, path, FC_OPEN_WRITE | FC_OPEN_CREATE | FC_OPEN_TRUNCATE);
     const client::Buffer buffer(client, 64 << 10);
     for (size_t at = 0; at < text.size();) {
         const size_t length = std::min<size_t>(text.size() - at, buffer.size());
         std::memcpy(buffer.data(), text.data() + at, length);
         fc_command command;
-        farcall_prep_write(&command, handle, at, buffer.region(), buffer.offset(), static_cast<uint32_t>(length));
+        farcall_prep_write(&command, handle, at, buffer.region(), buffer.offset(),
+                           static_cast<uint32_t>(length));
         const int done = perform(channel, command);
         if (done <= 0) throw Failure(path + ": " + error_text(done));
         at += static_cast<size_t>(done);
@@ -147,7 +151,8 @@ int catmany(Arguments& arguments) {
     client::Client client;
     client::Channel channel(client);
     std::istringstream list(read_list(client, channel, paths[0]));
-    const uint32_t out = open_now(client, channel, paths[1], FC_OPEN_WRITE | FC_OPEN_CREATE | FC_OPEN_TRUNCATE);
+    const uint32_t out =
+        open_now(client, channel, paths[1], FC_OPEN_WRITE | FC_OPEN_CREATE | FC_OPEN_TRUNCATE);
     Concatenation concatenation(client, channel, buffer_bytes, out);
 
     std::string order;

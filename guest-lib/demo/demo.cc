@@ -52,7 +52,8 @@ uint64_t Arguments::number(std::string_view name, uint64_t default_value, uint64
     uint64_t value = 0;
     const auto end = std::from_chars(text->data(), text->data() + text->size(), value);
     if (end.ec != std::errc() || end.ptr != text->data() + text->size() || value == 0 || value > max) {
-        throw Failure(std::string(name) + " needs a number from 1 to " + std::to_string(max) + ", got \"" + *text + "\"");
+        throw Failure(std::string(name) + " needs a number from 1 to " + std::to_string(max) + ", got \"" +
+                      *text + "\"");
     }
     return value;
 }
@@ -60,7 +61,8 @@ uint64_t Arguments::number(std::string_view name, uint64_t default_value, uint64
 std::vector<std::string> Arguments::rest(size_t min, size_t max, const char* usage) {
     const bool option_left = std::any_of(words_.begin(), words_.end(),
                                          [](const std::string& word) { return word.starts_with("--"); });
-    if (option_left || words_.size() < min || words_.size() > max) throw Failure(std::string("usage: farcall-demo ") + usage);
+    if (option_left || words_.size() < min || words_.size() > max)
+        throw Failure(std::string("usage: farcall-demo ") + usage);
     return std::move(words_);
 }
 
@@ -114,7 +116,8 @@ void Chain::run() {
         } else {
             fc_event plain[32];
             count = farcall_poll(channel_.get(), plain, 32);
-            for (int i = 0; i < count; i++) events[i] = {plain[i]};
+            for (int i = 0; i < count; i++)
+                events[i] = {plain[i]};
         }
         client::check(count, "reading events");
         for (int i = 0; i < count; i++) {
@@ -139,14 +142,16 @@ const Chain::Step& Chain::step(const char* name) const {
 void Chain::check() const {
     for (const Step& step : steps_) {
         const int result = step.event.event.result;
-        if (result < 0 && result != -ECANCELED) throw Failure(std::string(step.name) + ": " + error_text(result));
+        if (result < 0 && result != -ECANCELED)
+            throw Failure(std::string(step.name) + ": " + error_text(result));
     }
     for (const Step& step : steps_) {
         if (step.event.event.result < 0) throw Failure(std::string(step.name) + ": cancelled");
     }
 }
 
-PathBuffer::PathBuffer(client::Client& client, const SharePath& path) : path_(path), buffer_(client, path.path.size()) {
+PathBuffer::PathBuffer(client::Client& client, const SharePath& path)
+    : path_(path), buffer_(client, path.path.size()) {
     std::memcpy(buffer_.data(), path.path.data(), path.path.size());
 }
 
@@ -203,12 +208,13 @@ Activity Activity::since(const Activity& before) const {
 }
 
 void Activity::print() const {
-    std::printf("commands: %llu\nwake-ups: %llu\nsystem calls by libfarcall: %llu\ndoorbells: %llu\n"
-                "voluntary context switches: %llu\n",
-                static_cast<unsigned long long>(counters.posts), static_cast<unsigned long long>(counters.sleeps),
-                static_cast<unsigned long long>(counters.system_calls),
-                static_cast<unsigned long long>(counters.doorbells),
-                static_cast<unsigned long long>(voluntary_switches));
+    std::printf(
+        "commands: %llu\nwake-ups: %llu\nsystem calls by libfarcall: %llu\ndoorbells: %llu\n"
+        "voluntary context switches: %llu\n",
+        static_cast<unsigned long long>(counters.posts), static_cast<unsigned long long>(counters.sleeps),
+        static_cast<unsigned long long>(counters.system_calls),
+        static_cast<unsigned long long>(counters.doorbells),
+        static_cast<unsigned long long>(voluntary_switches));
 }
 
 std::string error_text(int result) {

@@ -26,21 +26,24 @@ struct SharePath {
 };
 SharePath parse_path(std::string_view text);
 
-/// Arguments of a subcommand: "--name value", "--name" and the rest. Takes what it knows, complains about what is left.
+/// Arguments of a subcommand: "--name value", "--name" and the rest. Takes what it knows, complains about
+/// what is left.
 class Arguments {
   public:
     explicit Arguments(std::vector<std::string> words) : words_(std::move(words)) {}
     bool flag(std::string_view name);
     std::optional<std::string> option(std::string_view name);
     uint64_t number(std::string_view name, uint64_t default_value, uint64_t max);
-    /// The words that are left; throws Failure with `usage` unless there are `min` to `max` and none is an option.
+    /// The words that are left; throws Failure with `usage` unless there are `min` to `max` and none is an
+    /// option.
     std::vector<std::string> rest(size_t min, size_t max, const char* usage);
 
   private:
     std::vector<std::string> words_;
 };
 
-/// Commands that wait for each other, posted in one go. Each has an event ID and a name; all but the last are quiet.
+/// Commands that wait for each other, posted in one go. Each has an event ID and a name; all but the last are
+/// quiet, so the last must wait, directly or through others, for all of them, with FC_F_ALWAYS.
 class Chain {
   public:
     struct Step {
@@ -53,7 +56,8 @@ class Chain {
 
     /// Adds a prepared command; returns its event ID.
     uint64_t add(const char* name, fc_command command, std::vector<uint64_t> after, unsigned flags = 0);
-    /// Posts all and sleeps until all have completed. Throws Failure when the channel dies or nothing comes for a minute.
+    /// Posts all and sleeps until all have completed. Throws Failure when the channel dies or nothing comes
+    /// for a minute.
     void run();
     /// Forgets the steps, so that the next chain can be built.
     void clear();

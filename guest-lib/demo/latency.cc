@@ -18,11 +18,14 @@ struct Summary {
 
 Summary summarize(std::vector<uint64_t>& samples) {
     std::sort(samples.begin(), samples.end());
-    const auto at = [&](double part) { return samples[static_cast<size_t>(part * static_cast<double>(samples.size() - 1))]; };
+    const auto at = [&](double part) {
+        return samples[static_cast<size_t>(part * static_cast<double>(samples.size() - 1))];
+    };
     return {at(0.5), at(0.99), at(0.999)};
 }
 
-/// One command and its event; throws on an error. Polls without sleeping: this is about the ring, not the scheduler.
+/// One command and its event; throws on an error. Polls without sleeping: this is about the ring, not the
+/// scheduler.
 void round_trip(client::Channel& channel, const fc_command& command) {
     client::check(farcall_post(channel.get(), &command), "posting");
     fc_event event;
@@ -56,11 +59,11 @@ Summary measure(client::Channel& channel, uint64_t count, Prepare prepare) {
 void print(bool json, const char* name, uint64_t count, const Summary& summary, const char* end) {
     const auto ull = [](uint64_t value) { return static_cast<unsigned long long>(value); };
     if (json) {
-        std::printf("\"%s\": {\"count\": %llu, \"p50_ns\": %llu, \"p99_ns\": %llu, \"p99_9_ns\": %llu}%s", name, ull(count),
-                    ull(summary.p50), ull(summary.p99), ull(summary.p999), end);
+        std::printf("\"%s\": {\"count\": %llu, \"p50_ns\": %llu, \"p99_ns\": %llu, \"p99_9_ns\": %llu}%s",
+                    name, ull(count), ull(summary.p50), ull(summary.p99), ull(summary.p999), end);
     } else {
-        std::printf("%s: %llu round trips, p50 %llu ns, p99 %llu ns, p99.9 %llu ns\n", name, ull(count), ull(summary.p50),
-                    ull(summary.p99), ull(summary.p999));
+        std::printf("%s: %llu round trips, p50 %llu ns, p99 %llu ns, p99.9 %llu ns\n", name, ull(count),
+                    ull(summary.p50), ull(summary.p99), ull(summary.p999));
     }
 }
 
@@ -82,7 +85,8 @@ int latency(Arguments& arguments) {
     fc_command command;
     farcall_prep_stat(&command, static_cast<uint32_t>(opened), stat.region(), stat.offset());
     if (const int rc = perform(channel, command); rc < 0) throw Failure(paths[0] + ": " + error_text(rc));
-    const uint64_t pages = std::max<uint64_t>(reinterpret_cast<const fc_stat*>(stat.data())->size / kReadBytes, 1);
+    const uint64_t pages =
+        std::max<uint64_t>(reinterpret_cast<const fc_stat*>(stat.data())->size / kReadBytes, 1);
 
     const Summary nop = measure(channel, nops, [](uint64_t) {
         fc_command prepared;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// farcall-demo: what libfarcall can do, and what a hostile process can't. Runs over either transport (FARCALL).
+// farcall-demo: what libfarcall can do, and what a hostile process can't. Runs over either transport
+// (FARCALL).
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -23,7 +24,8 @@ constexpr Subcommand kSubcommands[] = {
 
 int usage() {
     std::fprintf(stderr, "usage:\n");
-    for (const Subcommand& subcommand : kSubcommands) std::fprintf(stderr, "  farcall-demo %s\n", subcommand.usage);
+    for (const Subcommand& subcommand : kSubcommands)
+        std::fprintf(stderr, "  farcall-demo %s\n", subcommand.usage);
     std::fprintf(stderr, "Paths are [SHARE:]path inside a shared directory; share 0 by default.\n");
     return 1;
 }

@@ -30,17 +30,20 @@ int set_up(farcall_channel& channel, uint32_t flags) {
     return 0;
 }
 
-/// Free slots, staged commands already taken off. Two bounds: an event slot for each command in flight, and command slots
-/// that the worker has emptied. Completed commands have left the ring, so most of the time the host's line is not read.
+/// Free slots, staged commands already taken off. Two bounds: an event slot for each command in flight, and
+/// command slots that the worker has emptied. Completed commands have left the ring, so most of the time the
+/// host's line is not read.
 uint32_t free_slots(farcall_channel& channel, uint32_t wanted) {
     const uint32_t next = channel.command_tail + channel.staged_count;
     const uint32_t events = channel.event_slots - (next - channel.event_head);
     const auto slots = [&] { return channel.command_slots - (next - channel.command_head); };
-    if (static_cast<int32_t>(channel.event_head - channel.command_head) > 0) channel.command_head = channel.event_head;
+    if (static_cast<int32_t>(channel.event_head - channel.command_head) > 0)
+        channel.command_head = channel.event_head;
     if (slots() < wanted && events >= wanted) {
         const uint32_t head = fc_load_acquire(&channel.header->command_head);
         // Believed only if it can be true: between what we knew and what we posted.
-        if (head - channel.command_head <= channel.command_tail - channel.command_head) channel.command_head = head;
+        if (head - channel.command_head <= channel.command_tail - channel.command_head)
+            channel.command_head = head;
     }
     return std::min(events, slots());
 }
@@ -54,7 +57,8 @@ void publish(farcall_channel& channel, const fc_command& command) {
 void notify(farcall_channel& channel) {
     if (!fc_doorbell_needed(channel.header, channel.command_tail)) return;
     channel.counters.doorbells++;
-    if (channel.client->transport->ring_doorbell(channel.rings, channel.counters.system_calls) < 0) channel.dead = true;
+    if (channel.client->transport->ring_doorbell(channel.rings, channel.counters.system_calls) < 0)
+        channel.dead = true;
 }
 
 /// Reads events into `out`, a pointer to fc_event or fc_event_ts.
@@ -82,7 +86,8 @@ int read_events(farcall_channel& channel, Event* out, uint32_t max) {
         return static_cast<int>(count);
     }
     if (channel.dead) return -EPIPE;
-    if (++channel.idle_polls % kStatusPolls == 0 && channel.look_dead() && !channel.event_waits()) return -EPIPE;
+    if (++channel.idle_polls % kStatusPolls == 0 && channel.look_dead() && !channel.event_waits())
+        return -EPIPE;
     return 0;
 }
 
@@ -91,17 +96,19 @@ int read_events(farcall_channel& channel, Event* out, uint32_t max) {
 bool farcall_channel::look_dead() {
     if (fc_load_acquire(&header->status) != FC_CHANNEL_OK) dead = true;
     // A server that was killed wrote no status; its end of the socket tells.
-    if (!dead && idle_polls % kAlivePolls == 0 && client->transport->drain(rings, counters.system_calls) < 0) dead = true;
+    if (!dead && idle_polls % kAlivePolls == 0 && client->transport->drain(rings, counters.system_calls) < 0)
+        dead = true;
     return dead;
 }
 
-int farcall_channel_create(farcall_client* client, unsigned command_slots, unsigned event_slots, unsigned flags,
-                           farcall_channel** out) {
+int farcall_channel_create(farcall_client* client, unsigned command_slots, unsigned event_slots,
+                           unsigned flags, farcall_channel** out) {
     *out = nullptr;
     if (!client->owned()) return -EPERM;
     if (command_slots == 0) command_slots = kDefaultCommandSlots;
     if (event_slots == 0) event_slots = kDefaultEventSlots;
-    if (!fc_ring_sizes_ok(command_slots, event_slots) || (flags & ~FC_CHANNEL_TIMESTAMPS) != 0) return -EINVAL;
+    if (!fc_ring_sizes_ok(command_slots, event_slots) || (flags & ~FC_CHANNEL_TIMESTAMPS) != 0)
+        return -EINVAL;
     auto* channel = new (std::nothrow) farcall_channel;
     if (channel == nullptr) return -ENOMEM;
     channel->client = client;
@@ -145,7 +152,8 @@ int farcall_submit(farcall_channel* channel) {
     if (channel->dead) return -EPIPE;
     const uint32_t count = channel->staged_count;
     if (count == 0) return 0;
-    for (uint32_t i = 0; i < count; i++) publish(*channel, channel->staged[i]);
+    for (uint32_t i = 0; i < count; i++)
+        publish(*channel, channel->staged[i]);
     channel->staged_count = 0;
     notify(*channel);
     return static_cast<int>(count);

@@ -47,7 +47,8 @@ int make_owner_page(farcall_client& client) {
 
 int open_transport(const char* where, const farcall_options& options, std::unique_ptr<Transport>& out) {
     if (where == nullptr || *where == '\0') where = std::getenv("FARCALL");
-    if (where == nullptr || *where == '\0' || std::strcmp(where, "device") == 0) return open_device(options, out);
+    if (where == nullptr || *where == '\0' || std::strcmp(where, "device") == 0)
+        return open_device(options, out);
     if (std::strncmp(where, "unix:", 5) == 0) return open_local(where + 5, options, out);
     return -EINVAL;
 }
@@ -57,7 +58,8 @@ int set_up(farcall_client& client, const char* where, const farcall_options& opt
     if (int rc = open_transport(where, options, client.transport); rc < 0) return rc;
     client.id_batch = options.id_batch;
     client.variables = options.variables;
-    client.variable_bits = static_cast<uint64_t*>(std::calloc((options.variables + 63) / 64, sizeof(uint64_t)));
+    client.variable_bits =
+        static_cast<uint64_t*>(std::calloc((options.variables + 63) / 64, sizeof(uint64_t)));
     if (client.variable_bits == nullptr) return -ENOMEM;
     client.arena.set_size(client.transport->arena_bytes());
     // Variables come first, so that their indices are small numbers.

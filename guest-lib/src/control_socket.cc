@@ -34,7 +34,8 @@ void attach(msghdr& message, char* space, size_t bytes, int fd) {
 }
 
 void take(msghdr& message, Fd& out) {
-    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
         int fd = -1;
         std::memcpy(&fd, CMSG_DATA(header), sizeof(fd));

@@ -14,9 +14,9 @@ class ControlSocket {
   public:
     int connect(const char* path);
 
-    /// Sends `control` (with `fd` if not -1) and replaces it by the answer. Returns the answer's status, or -EPIPE when the
-    /// server is gone (and from then on), -EPROTO when it answered something else. A descriptor in the answer goes to
-    /// *answer_fd, or is closed.
+    /// Sends `control` (with `fd` if not -1) and replaces it by the answer. Returns the answer's status, or
+    /// -EPIPE when the server is gone (and from then on), -EPROTO when it answered something else. A
+    /// descriptor in the answer goes to *answer_fd, or is closed.
     int request(fc_control& control, int fd, Fd* answer_fd);
 
   private:

@@ -88,7 +88,8 @@ int DeviceTransport::create_channel(const ChannelShape& shape, Rings& out) {
     request.fd = -1;
     if (int rc = call(device_.get(), FC_IOC_CHANNEL, &request); rc < 0) return rc;
     out.fd.reset(request.fd);
-    if (request.bytes < fc_channel_bytes(shape.command_slots, shape.event_slots, shape.event_size)) return -EPROTO;
+    if (request.bytes < fc_channel_bytes(shape.command_slots, shape.event_slots, shape.event_size))
+        return -EPROTO;
     if (request.doorbell_offset > kPage - sizeof(uint32_t)) return -EPROTO;
     void* memory = ::mmap(nullptr, request.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, request.fd, 0);
     if (memory == MAP_FAILED) return -errno;

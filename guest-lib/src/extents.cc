@@ -25,7 +25,8 @@ bool Extents::insert(size_t at, Block block) {
 }
 
 uint64_t Extents::allocate(uint64_t bytes, uint64_t align) {
-    if (bytes == 0 || bytes > size_ || align == 0 || (align & (align - 1)) != 0 || align > size_) return kNone;
+    if (bytes == 0 || bytes > size_ || align == 0 || (align & (align - 1)) != 0 || align > size_)
+        return kNone;
     uint64_t end = first_gap_ == 0 ? 0 : blocks_[first_gap_ - 1].offset + blocks_[first_gap_ - 1].bytes;
     for (size_t at = first_gap_; at <= count_; at++) {
         const uint64_t limit = at < count_ ? blocks_[at].offset : size_;
@@ -46,8 +47,10 @@ bool Extents::free(uint64_t offset) {
     size_t high = count_;
     while (low < high) {
         const size_t middle = (low + high) / 2;
-        if (blocks_[middle].offset < offset) low = middle + 1;
-        else high = middle;
+        if (blocks_[middle].offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
     }
     if (low == count_ || blocks_[low].offset != offset) return false;
     std::memmove(&blocks_[low], &blocks_[low + 1], (count_ - low - 1) * sizeof(Block));

@@ -6,8 +6,8 @@
 
 namespace farcall::client {
 
-/// First-fit allocator of [0, size): bookkeeping lives outside the memory it hands out, because the other side can write
-/// to that. Some thousands of blocks; not thread-safe.
+/// First-fit allocator of [0, size): bookkeeping lives outside the memory it hands out, because the other
+/// side can write to that. Some thousands of blocks; not thread-safe.
 class Extents {
   public:
     static constexpr uint64_t kNone = ~0ull;

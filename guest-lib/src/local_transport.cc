@@ -211,7 +211,8 @@ int LocalTransport::ring_doorbell(Rings& rings, uint64_t& system_calls) {
     const uint64_t one = 1;
     system_calls++;
     // A full socket holds doorbells that the worker has not looked at yet: as good as one more.
-    if (::send(rings.fd.get(), &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN) return -EPIPE;
+    if (::send(rings.fd.get(), &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+        return -EPIPE;
     return 0;
 }
 

@@ -71,7 +71,8 @@ void farcall_var_set(farcall_client* client, uint32_t index, uint64_t value) {
     if (slot != nullptr) fc_store_release(slot, value);
 }
 
-int farcall_region_register(farcall_client* client, void* pointer, uint64_t bytes, int writable, uint32_t* key) {
+int farcall_region_register(farcall_client* client, void* pointer, uint64_t bytes, int writable,
+                            uint32_t* key) {
     if (!client->owned()) return -EPERM;
     return client->transport->add_region(pointer, bytes, writable != 0 ? FC_REGION_WRITE : 0, *key);
 }

@@ -55,8 +55,8 @@ struct Rings {
     uint32_t host_channel = 0;  ///< local: the host's number
 };
 
-/// The two ways to a host. Calls return 0 or -errno. Control calls are thread-safe; those that take Rings follow the
-/// channel's rule (one thread at a time).
+/// The two ways to a host. Calls return 0 or -errno. Control calls are thread-safe; those that take Rings
+/// follow the channel's rule (one thread at a time).
 class Transport {
   public:
     virtual ~Transport() = default;
@@ -78,7 +78,8 @@ class Transport {
 
     /// Wakes the worker. `system_calls` counts what it took.
     virtual int ring_doorbell(Rings& rings, uint64_t& system_calls) = 0;
-    /// Sleeps until the event interrupt, or timeout_ns (< 0: no limit). 0 (perhaps spurious), -ETIME, -EINTR, -EPIPE.
+    /// Sleeps until the event interrupt, or timeout_ns (< 0: no limit). 0 (perhaps spurious), -ETIME, -EINTR,
+    /// -EPIPE.
     virtual int sleep(Rings& rings, int64_t timeout_ns, uint64_t& system_calls) = 0;
     /// Takes back an event interrupt that was raised and not slept on. -EPIPE when the host is gone.
     virtual int drain(Rings& rings, uint64_t& system_calls) = 0;

@@ -92,7 +92,8 @@ int farcall_channel_fd(farcall_channel* channel) {
 int farcall_channel_arm(farcall_channel* channel) {
     if (!channel->client->owned()) return -EPERM;
     // First take back old interrupts, then arm: one raised in between stays readable.
-    if (channel->client->transport->drain(channel->rings, channel->counters.system_calls) < 0) channel->dead = true;
+    if (channel->client->transport->drain(channel->rings, channel->counters.system_calls) < 0)
+        channel->dead = true;
     return arm(*channel);
 }
 

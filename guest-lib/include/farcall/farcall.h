@@ -153,7 +153,7 @@ int farcall_channel_arm(struct farcall_channel *channel);
 
 /*
  * A fresh event ID, for farcall_set_id(). Cheap: one call to the host for thousands of them (farcall_options.id_batch).
- * 0, which the host refuses as an ID with -EINVAL, when the host gives no more.
+ * 0, which the host refuses as an ID, when the host gives no more.
  */
 fc_u64 farcall_event_id(struct farcall_channel *channel);
 

@@ -13,8 +13,9 @@
 
 #include <farcall/farcall.h>
 
-/// Thin C++20 layer over <farcall/farcall.h>: owners, and coroutines that await commands. Set-up throws std::system_error;
-/// awaited commands return their result, >= 0 or -errno. Thread rules are those of the C calls.
+/// Thin C++20 layer over <farcall/farcall.h>: owners, and coroutines that await commands. Set-up throws
+/// std::system_error; awaited commands return their result, >= 0 or -errno. Thread rules are those of the C
+/// calls.
 namespace farcall::client {
 
 inline int check(int rc, const char* what) {
@@ -65,13 +66,15 @@ class Buffer {
     Buffer& operator=(Buffer&&) = delete;
     ~Buffer() {
         if (region_.base == nullptr) return;
-        if (region_.key != 0) farcall_region_free(client_, &region_);
-        else farcall_arena_free(client_, region_.base);
+        if (region_.key != 0)
+            farcall_region_free(client_, &region_);
+        else
+            farcall_arena_free(client_, region_.base);
     }
     std::byte* data() const { return static_cast<std::byte*>(region_.base); }
     uint64_t size() const { return region_.bytes; }
     uint32_t region() const { return region_.key; }  ///< for a command's `region`
-    uint64_t offset() const { return offset_; }      ///< of data() inside the region, for a command's `buffer`
+    uint64_t offset() const { return offset_; }  ///< of data() inside the region, for a command's `buffer`
 
   private:
     farcall_client* client_;
@@ -79,8 +82,8 @@ class Buffer {
     uint64_t offset_ = 0;
 };
 
-/// A coroutine that runs at once up to its first wait. Await it, or hand it to Channel::run(). It must have finished when
-/// it is destroyed: until then the host's events name its frame.
+/// A coroutine that runs at once up to its first wait. Await it, or hand it to Channel::run(). It must have
+/// finished when it is destroyed: until then the host's events name its frame.
 template <typename T>
 class [[nodiscard]] Task {
   public:
@@ -152,11 +155,12 @@ class [[nodiscard]] Operation {
     int result_ = 0;
 };
 
-/// Owns a channel. Either post by hand through get(), or await: the two don't mix, since events of awaited commands carry
-/// the address of their operation.
+/// Owns a channel. Either post by hand through get(), or await: the two don't mix, since events of awaited
+/// commands carry the address of their operation.
 class Channel {
   public:
-    explicit Channel(const Client& client, unsigned command_slots = 0, unsigned event_slots = 0, unsigned flags = 0) {
+    explicit Channel(const Client& client, unsigned command_slots = 0, unsigned event_slots = 0,
+                     unsigned flags = 0) {
         check(farcall_channel_create(client.get(), command_slots, event_slots, flags, &channel_),
               "farcall_channel_create");
     }
@@ -167,7 +171,8 @@ class Channel {
 
     /// Any command of <farcall/prep.h>.
     Operation perform(const fc_command& command) { return Operation(*this, command); }
-    Operation open(uint32_t directory, const Buffer& path, uint32_t length, unsigned flags, unsigned mode = 0) {
+    Operation open(uint32_t directory, const Buffer& path, uint32_t length, unsigned flags,
+                   unsigned mode = 0) {
         fc_command command;
         farcall_prep_open(&command, directory, path.region(), path.offset(), length, flags, mode);
         return perform(command);
@@ -193,8 +198,8 @@ class Channel {
         return perform(command);
     }
 
-    /// Posts what coroutines asked for, sleeps until events come, resumes their coroutines. 0, or farcall_wait()'s error.
-    /// On -EPIPE every coroutine that waits here gets -EPIPE.
+    /// Posts what coroutines asked for, sleeps until events come, resumes their coroutines. 0, or
+    /// farcall_wait()'s error. On -EPIPE every coroutine that waits here gets -EPIPE.
     int step(int64_t timeout_ns = -1) {
         const int posted = farcall_submit(channel_);
         const int rc = posted < 0 ? posted : farcall_wait(channel_, timeout_ns);
@@ -202,7 +207,8 @@ class Channel {
         if (rc < 0) return rc;
         fc_event events[32];
         const int count = farcall_poll(channel_, events, 32);
-        for (int i = 0; i < count; i++) finish(*reinterpret_cast<Operation*>(events[i].id), events[i].result);
+        for (int i = 0; i < count; i++)
+            finish(*reinterpret_cast<Operation*>(events[i].id), events[i].result);
         while (waiting_ != nullptr) {
             Operation& first = *waiting_;
             fc_command* slot = farcall_prepare(channel_);
@@ -249,7 +255,8 @@ class Channel {
             return true;
         }
         Operation** end = &waiting_;
-        while (*end != nullptr) end = &(*end)->next_;
+        while (*end != nullptr)
+            end = &(*end)->next_;
         link(end, operation);
         return true;
     }
@@ -260,8 +267,10 @@ class Channel {
     }
     void fail_all() {
         dead_ = true;
-        while (in_flight_ != nullptr) finish(*in_flight_, -EPIPE);
-        while (waiting_ != nullptr) finish(*waiting_, -EPIPE);
+        while (in_flight_ != nullptr)
+            finish(*in_flight_, -EPIPE);
+        while (waiting_ != nullptr)
+            finish(*waiting_, -EPIPE);
     }
 
     farcall_channel* channel_ = nullptr;
