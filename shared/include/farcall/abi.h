@@ -215,13 +215,13 @@ struct fc_ring_header {
 	/* line 1, host: written once per batch */
 	fc_u32 command_head;
 	fc_u32 event_tail;
-	fc_u32 status; /* enum fc_channel_status */
+	fc_u32 status; /* enum fc_channel_status; a change always raises the event interrupt, armed or not */
 	fc_u8 pad1[52];
 	/* line 2, host: read by the client after each post */
 	fc_u32 worker_armed; /* not 0: ring the doorbell */
 	fc_u8 pad2[60];
 	/* line 3, client: read by the host after each batch of events */
-	fc_u32 client_armed; /* not 0: raise the event interrupt, then clear */
+	fc_u32 client_armed; /* not 0: clear it, then raise the event interrupt (never the other way round) */
 	fc_u8 pad3[60];
 };
 FC_ASSERT_FIELD(fc_ring_header, command_tail, 0);

@@ -31,7 +31,7 @@ struct fc_ioc_info {
 FC_ASSERT_SIZE(fc_ioc_info, 40);
 
 /*
- * The arena: region 0, once per client, before anything else. Map it with mmap(client fd, offset 0, bytes).
+ * The arena: region 0, once per client, before anything else. Map it with mmap(client fd, offset 0, bytes, MAP_SHARED).
  * -EEXIST: there is one; -EINVAL: bytes 0 or not whole pages; -ENOMEM; -E2BIG: over max_region_bytes.
  */
 struct fc_ioc_arena {
@@ -71,7 +71,7 @@ struct fc_ioc_region {
 };
 FC_ASSERT_SIZE(fc_ioc_region, 32);
 
-/* count (1 .. FC_MAX_ID_REQUEST) is rounded up to whole blocks; out: first and how many. -EINVAL; -ENOSPC. */
+/* count (1 .. FC_MAX_ID_REQUEST) is rounded up to whole blocks; out: first and how many. -EINVAL; -ENOSPC; -ENXIO. */
 struct fc_ioc_ids {
 	fc_u32 count;
 	fc_u32 reserved;
@@ -81,8 +81,9 @@ FC_ASSERT_SIZE(fc_ioc_ids, 16);
 
 /*
  * Sleeps until the channel's event interrupt, timeout_ns (0: do not sleep, < 0: no limit) or a signal. The caller has
- * armed the channel (client_armed) and looked at the ring once more. 0: look again (may be spurious); -ETIME; -EINTR;
- * -EPIPE: the channel is closed or poisoned.
+ * armed the channel (client_armed) and looked at the ring once more; client_armed == 0 counts as woken, and so do events
+ * at the event_head of the header. 0: look again (may be spurious); -ETIME; -EINTR; -EPIPE: the channel is closed or
+ * poisoned. poll() and epoll arm by themselves: who sleeps there must not clear client_armed in between.
  */
 struct fc_ioc_wait {
 	fc_s64 timeout_ns;
@@ -96,7 +97,7 @@ struct fc_ioc_wait {
 #define FC_IOC_REGION_REMOVE _IOW(FC_IOC_MAGIC, 4, fc_u32) /* key. -ENOENT; -EBUSY: arena */
 #define FC_IOC_EVENT_IDS _IOWR(FC_IOC_MAGIC, 5, struct fc_ioc_ids)
 #define FC_IOC_WAIT _IOW(FC_IOC_MAGIC, 6, struct fc_ioc_wait)	/* on a channel */
-#define FC_IOC_STREAMS _IO(FC_IOC_MAGIC, 7)	/* before the arena: take the standard streams. -EPERM without CAP_SYS_ADMIN */
+#define FC_IOC_STREAMS _IO(FC_IOC_MAGIC, 7)	/* before the arena: take the standard streams. -EPERM without CAP_SYS_ADMIN; -EEXIST */
 #define FC_IOC_VM_EXIT _IOW(FC_IOC_MAGIC, 8, fc_u32) /* exit status 0..255. -EPERM without CAP_SYS_BOOT */
 
 #endif

@@ -148,7 +148,11 @@ static inline void fc_disarm(fc_u32 *armed)
 	fc_store_relaxed(armed, 0u);
 }
 
-/* Host, after a batch of events of which at least one is not quiet: is an event interrupt wanted? */
+/*
+ * Host, after a batch of events of which at least one is not quiet: is an event interrupt wanted? If so, first
+ * fc_disarm() client_armed, then raise: a sleeper takes the cleared flag for its wake-up, even when no event is pending
+ * (this look may come late, when the client has consumed the events and armed anew; it must then arm once more).
+ */
 static inline int fc_interrupt_needed(struct fc_ring_header *header)
 {
 	fc_full_barrier();
