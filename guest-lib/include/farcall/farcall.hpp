@@ -35,6 +35,8 @@ class Client {
         return *this;
     }
     ~Client() { farcall_close(client_); }
+    /// Takes over an open client.
+    static Client adopt(farcall_client* client) { return Client(Adopt{}, client); }
     farcall_client* get() const { return client_; }
     farcall_info info() const {
         farcall_info info{};
@@ -43,6 +45,8 @@ class Client {
     }
 
   private:
+    struct Adopt {};
+    Client(Adopt, farcall_client* client) : client_(client) {}
     farcall_client* client_ = nullptr;
 };
 

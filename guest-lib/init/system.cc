@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include "guest-lib/init/system.h"
+
+#include <farcall/init.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace farcall::init {
+
+namespace {
+
+void complain(const char* what) {
+    std::fprintf(stderr, "farcall-init: %s: %s\n", what, std::strerror(errno));
+}
+
+struct Mount {
+    const char* type;
+    const char* where;
+    unsigned long flags;
+    const char* options;
+};
+
+// devtmpfs first: the console of the others' complaints is in it, and cloud kernels don't mount it by
+// themselves.
+constexpr Mount kMounts[] = {
+    {"devtmpfs", "/dev", MS_NOSUID, "mode=0755"},
+    {"proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr},
+    {"sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr},
+    {"devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "mode=0620,ptmxmode=0666,gid=5"},
+    {"tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777"},
+    {"tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777"},
+};
+
+void open_console() {
+    const int console = ::open("/dev/console", O_RDWR);
+    if (console < 0) return;
+    for (int fd = 0; fd < 3; fd++) {
+        if (console != fd) ::dup2(console, fd);
+    }
+    if (console > 2) ::close(console);
+}
+
+void mount_all() {
+    for (const Mount& entry : kMounts) {
+        ::mkdir(entry.where, 0755);
+        // EBUSY: the kernel has done it.
+        if (::mount(entry.type, entry.where, entry.type, entry.flags, entry.options) < 0 && errno != EBUSY) {
+            complain(entry.where);
+        }
+        if (&entry == &kMounts[0]) open_console();
+    }
+}
+
+void make_links() {
+    constexpr const char* kLinks[][2] = {{"/proc/self/fd", "/dev/fd"},
+                                         {"/proc/self/fd/0", "/dev/stdin"},
+                                         {"/proc/self/fd/1", "/dev/stdout"},
+                                         {"/proc/self/fd/2", "/dev/stderr"}};
+    for (const auto& link : kLinks) {
+        if (::symlink(link[0], link[1]) < 0 && errno != EEXIST) complain(link[1]);
+    }
+}
+
+void raise_loopback() {
+    const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) return;  // a kernel without network
+    ifreq request{};
+    std::strcpy(request.ifr_name, "lo");
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    if (::ioctl(socket, SIOCSIFFLAGS, &request) < 0) complain("lo");
+    ::close(socket);
+}
+
+void load_module() {
+    const int file = ::open(FC_INIT_MODULE, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        if (errno != ENOENT) complain(FC_INIT_MODULE);
+        return;
+    }
+    if (::syscall(SYS_finit_module, file, "", 0) < 0 && errno != EEXIST) complain(FC_INIT_MODULE);
+    ::close(file);
+}
+
+}  // namespace
+
+void set_up_system() {
+    ::umask(022);
+    mount_all();
+    make_links();
+    raise_loopback();
+    load_module();
+}
+
+void power_off(const char* reason) {
+    std::fprintf(stderr, "farcall-init: %s; turning off\n", reason);
+    std::fflush(nullptr);
+    ::sync();
+    ::reboot(RB_POWER_OFF);
+    ::reboot(RB_AUTOBOOT);
+    for (;;)
+        ::pause();
+}
+
+}  // namespace farcall::init
