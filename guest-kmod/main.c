@@ -15,6 +15,7 @@
 
 #define FC_RESET_TIMEOUT_MS 10000
 #define FC_PANIC_STATUS 255
+#define FC_IDLE_WARNING (60 * HZ)
 
 static atomic_t fc_bound = ATOMIC_INIT(0);
 
@@ -193,6 +194,15 @@ static void fc_close_clients(struct fc_device *dev)
 	mutex_unlock(&dev->lock);
 }
 
+/* Waits until the last client struct is gone. */
+static void fc_wait_idle(struct fc_device *dev)
+{
+	if (refcount_dec_and_test(&dev->live))
+		return;
+	while (!wait_for_completion_timeout(&dev->idle, FC_IDLE_WARNING))
+		dev_warn(&dev->pdev->dev, "removed, but some process has not closed its farcall descriptors\n");
+}
+
 /*
  * Unloading the module gets here with no file open and perhaps teardowns in flight, which the reset finishes. Files can
  * be open only when the PCI device itself is removed (the driver has no unbind attribute); then this waits until they
@@ -207,8 +217,7 @@ static void fc_remove(struct pci_dev *pdev)
 	fc_debugfs_remove(dev);
 	fc_control_reset(dev);
 	fc_close_clients(dev);
-	if (!refcount_dec_and_test(&dev->live))
-		wait_for_completion(&dev->idle);
+	fc_wait_idle(dev);
 	fc_host_teardown(dev);
 	fc_pci_teardown(dev);
 	kfree(dev);
