@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "host-lib/error.h"
+#include "vmm/doctor_command.h"
+#include "vmm/run_command.h"
+#include "vmm/serve_command.h"
+#ifdef FARCALL_WITH_BENCH
+#include "bench/bench_command.h"
+#endif
+
+namespace {
+
+/// Failures of farcall itself, as opposed to those of a command that it runs.
+constexpr int kStatusFailed = 125;
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Runs programs in virtual machines whose system calls are served by dedicated host cores.", "farcall");
+    app.set_version_flag("--version", FARCALL_VERSION);
+    app.require_subcommand(1);
+    int status = 0;
+    farcall::vmm::add_run_command(app, &status);
+    farcall::vmm::add_doctor_command(app, &status);
+    farcall::vmm::add_serve_command(app);
+#ifdef FARCALL_WITH_BENCH
+    farcall::add_bench_command(app);
+#endif
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "farcall: {}\n", error.what());
+        return kStatusFailed;
+    }
+    return status;
+}
