@@ -17,7 +17,8 @@ namespace {
 
 constexpr uint32_t kQuickRounds = 10;
 constexpr uint32_t kFullRounds = 60;
-// On a machine that is busy with other things the rounds take longer: then fewer of them, but never fewer than this.
+// On a machine that is busy with other things the rounds take longer: then fewer of them, but never fewer
+// than this.
 constexpr uint32_t kLeastRounds = 2;
 constexpr double kQuickSeconds = 9;
 constexpr double kFullSeconds = 45;
@@ -28,16 +29,24 @@ constexpr uint32_t kChunks = 100;
 constexpr uint32_t kExits = 200;
 constexpr uint32_t kSleeps = 30;
 
-std::string in_flight(const std::string& name, uint32_t depth) { return name + "_in_flight_" + std::to_string(depth); }
+std::string in_flight(const std::string& name, uint32_t depth) {
+    return name + "_in_flight_" + std::to_string(depth);
+}
 
-/// Long enough to make the clock's cost and the pipeline's ends vanish, short enough to fit between two preemptions.
-uint32_t chunk_of(uint32_t depth) { return std::max(256u, depth * 32); }
+/// Long enough to make the clock's cost and the pipeline's ends vanish, short enough to fit between two
+/// preemptions.
+uint32_t chunk_of(uint32_t depth) {
+    return std::max(256u, depth * 32);
+}
 
 /// The rounds' state: what all measurements share.
 class BareBench {
   public:
     BareBench(const Cores& cores, Results& results)
-        : cores_(cores), results_(results), guest_(results.ticks_per_ns()), engine_(guest_, cores.worker, "") {
+        : cores_(cores),
+          results_(results),
+          guest_(results.ticks_per_ns()),
+          engine_(guest_, cores.worker, "") {
         pin_thread(cores.client);
         for (const auto mode : {Uring::Mode::kEnter, Uring::Mode::kSqPoll}) {
             const std::string reason = Uring::unavailable(mode, cores.worker);
@@ -67,7 +76,8 @@ class BareBench {
         results_.add("cacheline_pingpong", pingpong(cores_.worker, false, kRoundTrips));
         results_.add("cacheline_pingpong_same_line", pingpong(cores_.worker, true, kRoundTrips));
         const uint32_t chunk = chunk_of(1);
-        results_.add("cacheline_pingpong_in_flight_1", pingpong(cores_.worker, false, chunk * kChunks, chunk), chunk);
+        results_.add("cacheline_pingpong_in_flight_1", pingpong(cores_.worker, false, chunk * kChunks, chunk),
+                     chunk);
     }
 
     /// Also wakes the worker, so that what follows finds it polling.
@@ -83,7 +93,8 @@ class BareBench {
     void pipeline(const std::string& name, GuestChannel& channel) {
         for (const uint32_t depth : kDepths) {
             const uint32_t chunk = chunk_of(depth);
-            const Request request{.test = BENCH_PIPELINE, .count = chunk * kChunks, .depth = depth, .chunk = chunk};
+            const Request request{
+                .test = BENCH_PIPELINE, .count = chunk * kChunks, .depth = depth, .chunk = chunk};
             results_.add(in_flight(name, depth), guest_.run(channel, Side::kGuest, request), chunk, depth);
         }
     }
@@ -133,12 +144,14 @@ class BareBench {
 void add_ratios(Results& results) {
     results.add_ratio("ring_nop_bare", "cacheline_pingpong", "<= 1.1");
     results.add_ratio("ring_nop", "cacheline_pingpong", "<= 1.3, aim 1.15");
-    results.add_ratio("ring_nop_in_flight_1", "cacheline_pingpong_in_flight_1", "the same without the clock's cost");
+    results.add_ratio("ring_nop_in_flight_1", "cacheline_pingpong_in_flight_1",
+                      "the same without the clock's cost");
     results.add_ratio("ring_nop", "ring_nop_bare", "near 1");
     results.add_ratio("ring_nop_host_client", "ring_nop", "near 1");
     results.add_ratio("vmexit_userspace", "ring_nop", ">= 30 on software KVM");
     results.add_ratio("ring_nop_sleeping", "vmexit_userspace", "< 1.5");
-    // ns per operation, so the other system comes first: more than 1 means that ours does more operations per second.
+    // ns per operation, so the other system comes first: more than 1 means that ours does more operations per
+    // second.
     for (const uint32_t depth : kDepths) {
         results.add_ratio(in_flight("ring_nop", depth), in_flight("ring_nop_bare", depth), "near 1");
         results.add_ratio(in_flight("io_uring_enter", depth), in_flight("ring_nop", depth),
@@ -152,14 +165,17 @@ void add_ratios(Results& results) {
 
 BareReport measure_bare(const BareOptions& options) {
     const auto start = std::chrono::steady_clock::now();
-    const auto elapsed = [start] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+    const auto elapsed = [start] {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    };
     BareReport report{.results = Results(measure_ticks_per_ns()),
                       .machine = describe_machine(),
                       .cores = choose_cores(options.cores)};
     BareBench bench(report.cores, report.results);
     const uint32_t most = options.quick ? kQuickRounds : kFullRounds;
     const double budget = options.quick ? kQuickSeconds : kFullSeconds;
-    for (; report.rounds < most && (report.rounds < kLeastRounds || elapsed() < budget); report.rounds++) bench.round();
+    for (; report.rounds < most && (report.rounds < kLeastRounds || elapsed() < budget); report.rounds++)
+        bench.round();
     report.results.finish();
     add_ratios(report.results);
     report.doorbells = bench.doorbells();

@@ -24,8 +24,8 @@ struct BareReport {
     uint64_t worker_sleeps = 0;  ///< of the engine
 };
 
-/// Measures all of README.md's table with the bare guest. Pins the calling thread to the client's core and leaves it
-/// there. Throws farcall::Error: no KVM, fewer than two cores, a side that does not answer.
+/// Measures all of README.md's table with the bare guest. Pins the calling thread to the client's core and
+/// leaves it there. Throws farcall::Error: no KVM, fewer than two cores, a side that does not answer.
 BareReport measure_bare(const BareOptions& options);
 
 }  // namespace farcall::bench

@@ -11,7 +11,8 @@ constexpr uint32_t kBurst = 64;
 
 /// Answers what is there, at most a burst. Returns the new head.
 uint32_t serve_burst(const fc_command* commands, void* events, uint32_t head) {
-    for (uint32_t i = 0; i < kBurst && fc_command_ready(commands, GuestChannel::kCommandSlots - 1, head); i++, head++) {
+    for (uint32_t i = 0; i < kBurst && fc_command_ready(commands, GuestChannel::kCommandSlots - 1, head);
+         i++, head++) {
         fc_command command;
         fc_command_copy(commands, GuestChannel::kCommandSlots - 1, head, &command);
         fc_event* slot = fc_event_slot(events, GuestChannel::kEventSlots - 1, sizeof(fc_event), head);

@@ -8,8 +8,9 @@
 
 namespace farcall::bench {
 
-/// The do-nothing worker: a thread that polls one channel, copies each command and answers it at once. No checks, no
-/// ops, no sleep. What the ring costs by itself, and so the floor for the engine. Runs while the object lives.
+/// The do-nothing worker: a thread that polls one channel, copies each command and answers it at once. No
+/// checks, no ops, no sleep. What the ring costs by itself, and so the floor for the engine. Runs while the
+/// object lives.
 class BareRing {
   public:
     /// Serves `channel` from where it stands. The channel's memory must outlive the object.

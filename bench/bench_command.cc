@@ -11,8 +11,9 @@ namespace farcall {
 
 void add_bench_command(CLI::App& app) {
     CLI::App* bench = app.add_subcommand("bench", "Measure this machine")->require_subcommand(1);
-    CLI::App* bare = bench->add_subcommand("bare", "Ring round trips of a guest without a kernel, beside VM exits, "
-                                                   "cache-line ping-pong and io_uring");
+    CLI::App* bare = bench->add_subcommand("bare",
+                                           "Ring round trips of a guest without a kernel, beside VM exits, "
+                                           "cache-line ping-pong and io_uring");
     // The callback runs after this function has returned.
     auto options = std::make_shared<bench::BareOptions>();
     auto json = std::make_shared<std::string>();

@@ -7,7 +7,8 @@ class App;
 
 namespace farcall {
 
-/// Adds `bench` with its subcommands to the command line. They run when `app` parses them and throw farcall::Error.
+/// Adds `bench` with its subcommands to the command line. They run when `app` parses them and throw
+/// farcall::Error.
 void add_bench_command(CLI::App& app);
 
 }  // namespace farcall

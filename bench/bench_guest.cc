@@ -28,7 +28,9 @@ Error run_error(const bench_run& run) {
 
 }  // namespace
 
-uint64_t GuestChannel::bytes() { return fc_channel_bytes(kCommandSlots, kEventSlots, sizeof(fc_event)); }
+uint64_t GuestChannel::bytes() {
+    return fc_channel_bytes(kCommandSlots, kEventSlots, sizeof(fc_event));
+}
 
 BenchGuest::BenchGuest(double ticks_per_ns)
     : ticks_per_ns_(ticks_per_ns),

@@ -10,7 +10,8 @@
 
 namespace farcall::bench {
 
-/// A channel's memory inside the bare guest. Guest and host threads may use it as clients in turn, never together.
+/// A channel's memory inside the bare guest. Guest and host threads may use it as clients in turn, never
+/// together.
 struct GuestChannel {
     static constexpr uint32_t kCommandSlots = 256;
     static constexpr uint32_t kEventSlots = 256;

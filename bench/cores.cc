@@ -13,21 +13,25 @@
 namespace farcall::bench {
 namespace {
 
-bool allowed(const cpu_set_t& set, int core) { return core >= 0 && core < CPU_SETSIZE && CPU_ISSET(core, &set); }
+bool allowed(const cpu_set_t& set, int core) {
+    return core >= 0 && core < CPU_SETSIZE && CPU_ISSET(core, &set);
+}
 
 /// Value of the first line of /proc/cpuinfo that starts with `key`.
 std::string cpuinfo(const std::string& key) {
     std::ifstream file("/proc/cpuinfo");
     for (std::string line; std::getline(file, line);) {
         const size_t colon = line.find(": ");
-        if (colon != std::string::npos && line.compare(0, key.size(), key) == 0) return line.substr(colon + 2);
+        if (colon != std::string::npos && line.compare(0, key.size(), key) == 0)
+            return line.substr(colon + 2);
     }
     return "";
 }
 
 std::string kvm_kind() {
     const std::string flags = " " + cpuinfo("flags") + " ";
-    if (flags.find(" vmx ") != std::string::npos || flags.find(" svm ") != std::string::npos) return "hardware";
+    if (flags.find(" vmx ") != std::string::npos || flags.find(" svm ") != std::string::npos)
+        return "hardware";
     if (::access("/sys/module/kvm_pvm", F_OK) == 0) return "software";
     return "unknown";
 }
@@ -46,7 +50,8 @@ Cores choose_cores(const std::vector<int>& wanted) {
     if (wanted.size() == 1 || cores.size() > 2 || cores[0] == cores[1])
         throw Error("--cores takes two different cores, for example --cores 0,1");
     for (int core : cores)
-        if (!allowed(set, core)) throw Error("core " + std::to_string(core) + " is not one that this process may use");
+        if (!allowed(set, core))
+            throw Error("core " + std::to_string(core) + " is not one that this process may use");
     return {cores[0], cores[1]};
 }
 
@@ -54,7 +59,8 @@ void pin_thread(int core) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(core, &set);
-    if (sched_setaffinity(0, sizeof(set), &set) < 0) throw errno_error("cannot pin to core " + std::to_string(core));
+    if (sched_setaffinity(0, sizeof(set), &set) < 0)
+        throw errno_error("cannot pin to core " + std::to_string(core));
 }
 
 Machine describe_machine() {

@@ -12,7 +12,8 @@ namespace {
 template <typename Call>
 uint64_t require(const char* what, Call call) {
     const ControlResult result = Engine::wait_for(std::move(call));
-    if (result.status < 0) throw errno_error(std::string("the engine refused the bench's ") + what, -result.status);
+    if (result.status < 0)
+        throw errno_error(std::string("the engine refused the bench's ") + what, -result.status);
     return result.value;
 }
 
@@ -43,13 +44,15 @@ void EngineRig::connect() {
     RegionConfig arena;
     arena.segments.push_back({guest_.arena(), BenchGuest::kArenaBytes});
     arena.flags = FC_REGION_ARENA | FC_REGION_WRITE;
-    require("arena", [&](ControlDone done) { domain_->add_region(client_, std::move(arena), std::move(done)); });
+    require("arena",
+            [&](ControlDone done) { domain_->add_region(client_, std::move(arena), std::move(done)); });
     ChannelConfig channel;
     channel.memory = guest_.engine_channel().memory;
     channel.bytes = GuestChannel::bytes();
     channel.command_slots = GuestChannel::kCommandSlots;
     channel.event_slots = GuestChannel::kEventSlots;
-    require("channel", [&](ControlDone done) { domain_->create_channel(client_, std::move(channel), std::move(done)); });
+    require("channel",
+            [&](ControlDone done) { domain_->create_channel(client_, std::move(channel), std::move(done)); });
     guest_.set_doorbell(domain_->doorbell_fd(client_));
 }
 

@@ -16,7 +16,8 @@ struct Lines {
 };
 
 void wait_until(const std::atomic<uint32_t>& line, uint32_t value) {
-    while (line.load(std::memory_order_acquire) != value) bench_pause();
+    while (line.load(std::memory_order_acquire) != value)
+        bench_pause();
 }
 
 /// With one line for both, odd values go there and even ones come back.

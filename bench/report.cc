@@ -43,10 +43,10 @@ Json series_json(const Series& series) {
 
 void print_report(const BareReport& report) {
     const Machine& machine = report.machine;
-    fmt::print("{}, {} cores, kernel {}, KVM: {}, load {:.2f}\n", machine.cpu, machine.cores, machine.kernel, machine.kvm,
-               machine.load);
-    fmt::print("client on core {}, worker on core {}, {} rounds in {:.1f} s\n\n", report.cores.client, report.cores.worker,
-               report.rounds, report.seconds);
+    fmt::print("{}, {} cores, kernel {}, KVM: {}, load {:.2f}\n", machine.cpu, machine.cores, machine.kernel,
+               machine.kvm, machine.load);
+    fmt::print("client on core {}, worker on core {}, {} rounds in {:.1f} s\n\n", report.cores.client,
+               report.cores.worker, report.rounds, report.seconds);
     fmt::print("{:<34}{:>12}{:>12}{:>14}{:>14}\n", "per operation", "p50 ns", "p99 ns", "million/s", "mean");
     for (const Series& series : report.results.series())
         fmt::print("{:<34}{:>12.1f}{:>12.1f}{:>14.3f}{:>14.3f}\n", series.name, series.p50_ns, series.p99_ns,
@@ -61,9 +61,11 @@ void print_report(const BareReport& report) {
 void write_json(const BareReport& report, const std::string& path) {
     Json json{{"machine", machine_json(report)}};
     json["results"] = Json::array();
-    for (const Series& series : report.results.series()) json["results"].push_back(series_json(series));
+    for (const Series& series : report.results.series())
+        json["results"].push_back(series_json(series));
     json["ratios"] = Json::object();
-    for (const Ratio& ratio : report.results.ratios()) json["ratios"][ratio.name] = ratio.value;
+    for (const Ratio& ratio : report.results.ratios())
+        json["ratios"][ratio.name] = ratio.value;
     json["skipped"] = Json::array();
     for (const Skipped& skipped : report.results.skipped())
         json["skipped"].push_back({{"name", skipped.name}, {"reason", skipped.reason}});

@@ -2,6 +2,7 @@
 #include "bench/results.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "bench/stats.h"
 
@@ -15,13 +16,15 @@ constexpr size_t kRun = 32;
 double typical_ticks(const std::vector<uint32_t>& samples) {
     std::vector<double> values;
     const size_t run = samples.size() < 10 * kRun ? 1 : kRun;
-    for (size_t i = 0; i + run <= samples.size(); i += run)
-        values.push_back(mean({samples.begin() + static_cast<ptrdiff_t>(i), samples.begin() + static_cast<ptrdiff_t>(i + run)}));
+    for (auto at = samples.begin(); samples.end() - at >= static_cast<std::ptrdiff_t>(run);
+         at += static_cast<std::ptrdiff_t>(run))
+        values.push_back(mean({at, at + static_cast<std::ptrdiff_t>(run)}));
     return median(std::move(values));
 }
 
 const Series* Results::find(std::string_view name) const {
-    const auto found = std::find_if(series_.begin(), series_.end(), [&](const Series& s) { return s.name == name; });
+    const auto found =
+        std::find_if(series_.begin(), series_.end(), [&](const Series& s) { return s.name == name; });
     return found == series_.end() ? nullptr : &*found;
 }
 
@@ -38,7 +41,8 @@ void Results::add(std::string_view name, std::vector<uint32_t> samples, uint32_t
 }
 
 void Results::skip(std::string_view name, std::string_view reason) {
-    const bool known = std::any_of(skipped_.begin(), skipped_.end(), [&](const Skipped& s) { return s.name == name; });
+    const bool known =
+        std::any_of(skipped_.begin(), skipped_.end(), [&](const Skipped& s) { return s.name == name; });
     if (!known) skipped_.push_back({std::string(name), std::string(reason)});
 }
 
@@ -49,7 +53,8 @@ void Results::add_ratio(std::string_view over, std::string_view under, std::stri
     std::vector<double> values;
     for (size_t i = 0; i < std::min(a->rounds.size(), b->rounds.size()); i++)
         values.push_back(a->rounds[i] / b->rounds[i]);
-    ratios_.push_back({std::string(over) + " : " + std::string(under), median(std::move(values)), std::string(aim)});
+    ratios_.push_back(
+        {std::string(over) + " : " + std::string(under), median(std::move(values)), std::string(aim)});
 }
 
 void Results::finish() {

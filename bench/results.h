@@ -33,9 +33,10 @@ struct Skipped {
     std::string reason;
 };
 
-/// The typical sample of one round: the median of the means of short runs of consecutive samples. Fine-grained where the
-/// counter is coarse (it advances in steps of 10 ns on some machines, which a plain median shows), and unmoved by the
-/// runs in which the core was taken away. Fewer samples than one run: their median.
+/// The typical sample of one round: the median of the means of short runs of consecutive samples.
+/// Fine-grained where the counter is coarse (it advances in steps of 10 ns on some machines, which a plain
+/// median shows), and unmoved by the runs in which the core was taken away. Fewer samples than one run: their
+/// median.
 double typical_ticks(const std::vector<uint32_t>& samples);
 
 /// Collects what the rounds measure. Series keep the order in which they first appear.
@@ -44,7 +45,8 @@ class Results {
     explicit Results(double ticks_per_ns) : ticks_per_ns_(ticks_per_ns) {}
 
     /// Adds one round: samples of `chunk` operations each, in ticks.
-    void add(std::string_view name, std::vector<uint32_t> samples, uint32_t chunk = 1, uint32_t in_flight = 1);
+    void add(std::string_view name, std::vector<uint32_t> samples, uint32_t chunk = 1,
+             uint32_t in_flight = 1);
     /// Says why a series is missing. Repeating it is harmless.
     void skip(std::string_view name, std::string_view reason);
     /// Adds the ratio of two series, unless one is missing.

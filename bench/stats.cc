@@ -17,8 +17,8 @@ struct Reading {
     uint64_t ns;
 };
 
-/// Both clocks at one moment: of several tries, the one in which the least time passed between the two readings of
-/// the counter, so that an interruption in between does not count.
+/// Both clocks at one moment: of several tries, the one in which the least time passed between the two
+/// readings of the counter, so that an interruption in between does not count.
 Reading read_clocks() {
     Reading best{};
     uint64_t best_gap = UINT64_MAX;

@@ -14,7 +14,8 @@ namespace {
 constexpr unsigned kEntries = 256;
 constexpr unsigned kSqIdleMs = 1000;  // longer than any measurement: the polling thread must not sleep in one
 
-/// 0 or -errno. Tries the settings that liburing's own advice calls fastest, then plain ones for older kernels.
+/// 0 or -errno. Tries the settings that liburing's own advice calls fastest, then plain ones for older
+/// kernels.
 int init(io_uring& ring, Uring::Mode mode, int sqpoll_core) {
     io_uring_params params{};
     if (mode == Uring::Mode::kSqPoll) {
@@ -52,7 +53,9 @@ Uring::Uring(Mode mode, int sqpoll_core) : mode_(mode) {
     if (mode == Mode::kEnter) io_uring_register_ring_fd(&ring_);
 }
 
-Uring::~Uring() { io_uring_queue_exit(&ring_); }
+Uring::~Uring() {
+    io_uring_queue_exit(&ring_);
+}
 
 void Uring::submit(uint32_t commands, uint32_t wait_for) {
     for (uint32_t i = 0; i < commands; i++) {

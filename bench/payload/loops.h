@@ -151,7 +151,7 @@ static inline fc_u32 bench_pipeline(struct bench_run *run)
 	fc_u32 *samples = (fc_u32 *)(size_t)run->samples;
 	struct fc_command command = run->command;
 	fc_u32 posted = 0, done = 0, next = run->chunk, spins = 0;
-	fc_u64 before = bench_ticks();
+	fc_u64 before = bench_ticks(), idle_since = 0;
 
 	while (done < run->count && run->error == BENCH_OK) {
 		fc_u32 room = run->depth - (posted - done), left = run->count - posted, reaped;
@@ -159,7 +159,11 @@ static inline fc_u32 bench_pipeline(struct bench_run *run)
 		posted += bench_fill(run, &command, room < left ? room : left);
 		reaped = bench_reap(run, posted - done);
 		done += reaped;
-		if (reaped == 0 && bench_timed_out(run, before, &spins))
+		if (reaped != 0)
+			spins = 0;
+		else if (spins == 0)
+			idle_since = bench_ticks();
+		if (reaped == 0 && bench_timed_out(run, idle_since, &spins))
 			return BENCH_TIMEOUT;
 		if (done >= next) {
 			fc_u64 now = bench_ticks();

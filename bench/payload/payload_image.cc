@@ -16,6 +16,8 @@ extern "C" const std::byte farcall_payload_end[];
 
 namespace farcall::bench {
 
-std::span<const std::byte> payload_image() { return {farcall_payload_begin, farcall_payload_end}; }
+std::span<const std::byte> payload_image() {
+    return {farcall_payload_begin, farcall_payload_end};
+}
 
 }  // namespace farcall::bench

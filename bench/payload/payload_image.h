@@ -6,7 +6,8 @@
 
 namespace farcall::bench {
 
-/// The flat image of payload.c, to be loaded at vmm::BareGuest::kPayloadAddress and entered at its first byte.
+/// The flat image of payload.c, to be loaded at vmm::BareGuest::kPayloadAddress and entered at its first
+/// byte.
 std::span<const std::byte> payload_image();
 
 }  // namespace farcall::bench
