@@ -12,8 +12,8 @@
 namespace farcall {
 
 struct Engine::Impl {
-    explicit Impl(unsigned blocking_threads) : pool(blocking_threads) {}
-    BlockingPool pool;
+    explicit Impl(unsigned blocking_threads) : pool(std::make_unique<BlockingPool>(blocking_threads)) {}
+    std::unique_ptr<BlockingPool> pool;
     std::vector<std::unique_ptr<Worker>> workers;
     std::atomic<uint32_t> next_client{1};
 };
@@ -25,11 +25,14 @@ Engine::Engine(EngineConfig config) {
     for (unsigned i = 0; i < config.workers; i++) {
         const int cpu = i < config.worker_cpus.size() ? config.worker_cpus[i] : -1;
         const Worker::Config worker{i, config.workers, cpu, config.spin};
-        impl_->workers.push_back(std::make_unique<Worker>(worker, impl_->pool));
+        impl_->workers.push_back(std::make_unique<Worker>(worker, *impl_->pool));
     }
 }
 
-Engine::~Engine() = default;
+Engine::~Engine() {
+    // First the pool: its threads still touch a worker after they have handed back the last job.
+    impl_->pool.reset();
+}
 
 unsigned Engine::worker_count() const {
     return static_cast<unsigned>(impl_->workers.size());

@@ -67,15 +67,15 @@ const LocalConnection::Rule* LocalConnection::rule_of(uint32_t op) {
     return nullptr;
 }
 
-LocalConnection::LocalConnection(uint64_t id, UniqueFd socket, bool refused, uint64_t max_mapped_bytes,
-                                 std::string name, Domain& domain, std::shared_ptr<LocalMailbox> mailbox)
+LocalConnection::LocalConnection(uint64_t id, UniqueFd socket, Policy policy, std::string name,
+                                 Domain& domain, std::shared_ptr<LocalMailbox> mailbox)
     : id_(id),
       socket_(std::move(socket)),
-      refused_(refused),
+      policy_(policy),
       name_(std::move(name)),
       domain_(domain),
       mailbox_(std::move(mailbox)),
-      budget_(std::make_shared<std::atomic<uint64_t>>(max_mapped_bytes)) {}
+      budget_(std::make_shared<std::atomic<uint64_t>>(policy.max_mapped_bytes)) {}
 
 LocalConnection::Next LocalConnection::receive() {
     LocalMessage message;
@@ -94,7 +94,7 @@ LocalConnection::Next LocalConnection::receive() {
 
 LocalConnection::Next LocalConnection::handle(LocalMessage& message) {
     request_ = message.control;
-    if (refused_) {
+    if (policy_.refused) {
         answer(-EACCES);
         return Next::kClose;
     }
@@ -143,6 +143,7 @@ int LocalConnection::hello(LocalMessage& message) {
 
 int LocalConnection::create_client(LocalMessage& message) {
     if (had_client_) return -EINVAL;
+    if ((message.control.flags & FC_CLIENT_STREAMS) != 0 && !policy_.offer_streams) return -EPERM;
     domain_.create_client(message.control.flags, answer_later());
     return 0;
 }

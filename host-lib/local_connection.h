@@ -47,8 +47,14 @@ class LocalConnection {
   public:
     enum class Next { kReceive, kWait, kClose };
 
-    LocalConnection(uint64_t id, UniqueFd socket, bool refused, uint64_t max_mapped_bytes, std::string name,
-                    Domain& domain, std::shared_ptr<LocalMailbox> mailbox);
+    struct Policy {
+        bool refused;  ///< answers -EACCES and closes
+        bool offer_streams;
+        uint64_t max_mapped_bytes;
+    };
+
+    LocalConnection(uint64_t id, UniqueFd socket, Policy policy, std::string name, Domain& domain,
+                    std::shared_ptr<LocalMailbox> mailbox);
 
     int socket() const { return socket_.get(); }
     const std::string& name() const { return name_; }
@@ -84,7 +90,7 @@ class LocalConnection {
 
     const uint64_t id_;
     UniqueFd socket_;
-    const bool refused_;
+    const Policy policy_;
     const std::string name_;
     Domain& domain_;
     std::shared_ptr<LocalMailbox> mailbox_;

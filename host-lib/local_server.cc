@@ -158,8 +158,9 @@ void LocalServer::Loop::accept_one(UniqueFd socket) {
     if (refused) spdlog::warn("{}: not allowed", name);
     const uint64_t id = next_id_++;
     watch(EPOLL_CTL_ADD, socket.get(), id, EPOLLIN | EPOLLRDHUP);
-    connections_[id] = std::make_unique<LocalConnection>(id, std::move(socket), refused,
-                                                         config_.max_mapped_bytes, name, domain_, mailbox_);
+    const LocalConnection::Policy policy{refused, config_.offer_streams, config_.max_mapped_bytes};
+    connections_[id] =
+        std::make_unique<LocalConnection>(id, std::move(socket), policy, name, domain_, mailbox_);
     count_.store(connections_.size(), std::memory_order_relaxed);
 }
 

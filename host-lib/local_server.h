@@ -13,9 +13,10 @@
 namespace farcall {
 
 struct LocalServerConfig {
-    std::string path;          ///< of the Unix socket
-    std::vector<uid_t> users;  ///< who may connect beside the server's own user
-    bool any_user = false;     ///< everybody may
+    std::string path;            ///< of the Unix socket
+    std::vector<uid_t> users;    ///< who may connect beside the server's own user
+    bool any_user = false;       ///< everybody may
+    bool offer_streams = false;  ///< a client may take the domain's standard streams
     unsigned max_connections = 256;
     uint64_t max_mapped_bytes = 1ull << 33;  ///< of memory that one client may have mapped here
 };

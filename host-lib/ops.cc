@@ -45,7 +45,7 @@ constexpr Row row(uint8_t opcode, const char* name, unsigned fields, uint16_t ex
 }
 
 int64_t op_nop(Client&, Task&, const Operands& operands) {
-    return operands.length;
+    return operands.length > INT32_MAX ? -EINVAL : static_cast<int64_t>(operands.length);
 }
 
 // One row per op, in the order of enum fc_opcode.

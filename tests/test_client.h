@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -125,15 +126,24 @@ class TestClient {
         return event;
     }
 
-    /// The next event; fails the test after `limit`.
-    fc_event_ts wait(std::chrono::milliseconds limit = std::chrono::seconds(20)) {
-        const auto end = std::chrono::steady_clock::now() + limit;
+    /// The next event; nothing after 20 s.
+    std::optional<fc_event_ts> next() {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
         while (std::chrono::steady_clock::now() < end) {
-            if (auto event = poll()) return *event;
+            if (auto event = poll()) return event;
             std::this_thread::yield();
         }
-        ADD_FAILURE() << "no event came";
-        return {};
+        return std::nullopt;
+    }
+    /// The next event; fails the test when none comes.
+    fc_event_ts wait() {
+        const auto event = next();
+        if (!event) {
+            ADD_FAILURE() << "no event came: worker_armed " << header_->worker_armed << " status "
+                          << header_->status << " command head " << header_->command_head << " tail " << tail_
+                          << " event tail " << header_->event_tail << " head " << event_head_;
+        }
+        return event.value_or(fc_event_ts{});
     }
     fc_event run(const fc_command& command) {
         post(command);
@@ -169,6 +179,12 @@ class TestClient {
     UniqueFd interrupt_;
     std::vector<std::pair<void*, size_t>> maps_;
 };
+
+/// The seed of a random test: new in each run, or FARCALL_TEST_SEED to see a failure again.
+inline uint32_t test_seed() {
+    const char* given = getenv("FARCALL_TEST_SEED");
+    return given != nullptr ? static_cast<uint32_t>(strtoul(given, nullptr, 0)) : std::random_device{}();
+}
 
 /// A directory that is removed at the end.
 class TempDir {
