@@ -37,7 +37,8 @@ static int fc_arena_alloc(struct fc_arena *arena, unsigned long n_pages)
 {
 	unsigned int order = FC_ARENA_MAX_ORDER;
 
-	arena->pages = kvmalloc_array(n_pages, sizeof(*arena->pages), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	arena->pages =
+		kvmalloc_array(n_pages, sizeof(*arena->pages), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!arena->pages)
 		return -ENOMEM;
 	while (arena->n_pages < n_pages) {
@@ -51,7 +52,8 @@ static int fc_arena_alloc(struct fc_arena *arena, unsigned long n_pages)
 			return -ENOMEM;
 		order--;
 	}
-	return fc_segments_build(&arena->segments, arena->pages, n_pages, 0, (u64)n_pages << PAGE_SHIFT);
+	return fc_segments_build(&arena->segments, arena->pages, n_pages, 0,
+				 (u64)n_pages << PAGE_SHIFT);
 }
 
 static void fc_client_take(struct fc_client *client, const struct fc_control *answer)
@@ -128,7 +130,10 @@ long fc_arena_create(struct fc_client *client, const struct fc_ioc_arena *arg)
 	return fc_arena_setup(client, arg->bytes >> PAGE_SHIFT);
 }
 
-/* The whole arena, shared, once or more. The caller has a share of client->users, so the pages stay. */
+/*
+ * The whole arena, shared, once or more. The caller has a share of client->users, so the pages
+ * stay.
+ */
 int fc_arena_mmap(struct fc_client *client, struct vm_area_struct *vma)
 {
 	unsigned long n = vma_pages(vma);

@@ -34,14 +34,15 @@ static int fc_channel_check(struct fc_client *client, const struct fc_ioc_channe
 		return -EINVAL;
 	if (arg->flags & FC_CHANNEL_TIMESTAMPS && !(l->features & FC_FEATURE_TIMESTAMPS))
 		return -EINVAL;
-	if (!fc_ring_sizes_ok(arg->command_slots, arg->event_slots) || arg->command_slots > l->max_command_slots ||
-	    arg->event_slots > l->max_event_slots)
+	if (!fc_ring_sizes_ok(arg->command_slots, arg->event_slots) ||
+	    arg->command_slots > l->max_command_slots || arg->event_slots > l->max_event_slots)
 		return -EINVAL;
 	return 0;
 }
 
 /* A channel that nobody knows yet, with one reference; already woken by its vector's interrupts. */
-static struct fc_channel *fc_channel_alloc(struct fc_client *client, const struct fc_ioc_channel *arg)
+static struct fc_channel *fc_channel_alloc(struct fc_client *client,
+					   const struct fc_ioc_channel *arg)
 {
 	bool ts = arg->flags & FC_CHANNEL_TIMESTAMPS;
 	struct fc_channel *ch = kzalloc(sizeof(*ch), GFP_KERNEL_ACCOUNT);
@@ -75,7 +76,8 @@ static void fc_channel_destroyed(struct fc_request *req)
 	struct fc_client *client = ch->client;
 
 	if (req->msg.status && req->msg.status != -ENODEV)
-		dev_err(&client->dev->pdev->dev, "CHANNEL_DESTROY of %u: error %d\n", ch->number, req->msg.status);
+		dev_err(&client->dev->pdev->dev, "CHANNEL_DESTROY of %u: error %d\n", ch->number,
+			req->msg.status);
 	mutex_lock(&client->lock);
 	list_del_init(&ch->link);
 	mutex_unlock(&client->lock);
@@ -86,7 +88,8 @@ static void fc_channel_destroyed(struct fc_request *req)
 /* Takes over a share of client->users and the host's reference. */
 static void fc_channel_post_destroy(struct fc_channel *ch)
 {
-	fc_request_init(&ch->destroy, ch->client->dev, FC_CTL_CHANNEL_DESTROY, fc_channel_destroyed);
+	fc_request_init(&ch->destroy, ch->client->dev, FC_CTL_CHANNEL_DESTROY,
+			fc_channel_destroyed);
 	ch->destroy.msg.client = ch->client->number;
 	ch->destroy.msg.channel = ch->number;
 	fc_request_post_async(&ch->destroy);
@@ -160,7 +163,10 @@ static int fc_channel_answer(struct fc_channel *ch, int fd, struct fc_ioc_channe
 	return copy_to_user(user, arg, sizeof(*arg)) ? -EFAULT : 0;
 }
 
-/* The descriptor becomes visible last, when nothing can fail any more; until then release() undoes everything. */
+/*
+ * The descriptor becomes visible last, when nothing can fail any more; until then release() undoes
+ * everything.
+ */
 long fc_channel_create(struct fc_client *client, struct fc_ioc_channel __user *user)
 {
 	struct fc_ioc_channel arg;
@@ -177,7 +183,8 @@ long fc_channel_create(struct fc_client *client, struct fc_ioc_channel __user *u
 	if (fd < 0)
 		return fd;
 	ch = fc_channel_alloc(client, &arg);
-	file = ch ? anon_inode_getfile("[farcall]", &fc_channel_fops, ch, O_RDWR | O_CLOEXEC) : ERR_PTR(-ENOMEM);
+	file = ch ? anon_inode_getfile("[farcall]", &fc_channel_fops, ch, O_RDWR | O_CLOEXEC) :
+		    ERR_PTR(-ENOMEM);
 	if (IS_ERR(file)) {
 		if (ch)
 			fc_channel_put(ch);

@@ -15,7 +15,8 @@ static bool fc_channel_pending(struct fc_channel *ch)
 	u32 head = fc_load_relaxed(&ch->header->event_head);
 	struct fc_event event;
 
-	return fc_event_read(fc_event_slot(ch->events, ch->event_slots - 1, ch->event_size, head), head, &event);
+	return fc_event_read(fc_event_slot(ch->events, ch->event_slots - 1, ch->event_size, head),
+			     head, &event);
 }
 
 static bool fc_channel_dead(struct fc_channel *ch)
@@ -26,7 +27,8 @@ static bool fc_channel_dead(struct fc_channel *ch)
 /* Should a sleeper look again? Any context. See irq.c for why a cleared client_armed is enough. */
 bool fc_channel_woken(struct fc_channel *ch)
 {
-	return !fc_load_relaxed(&ch->header->client_armed) || fc_channel_pending(ch) || fc_channel_dead(ch);
+	return !fc_load_relaxed(&ch->header->client_armed) || fc_channel_pending(ch) ||
+	       fc_channel_dead(ch);
 }
 
 static long fc_channel_sleep(struct fc_channel *ch, s64 timeout_ns)
@@ -37,7 +39,8 @@ static long fc_channel_sleep(struct fc_channel *ch, s64 timeout_ns)
 		return -ETIME;
 	atomic64_inc(&ch->sleeps);
 	ret = wait_event_interruptible_hrtimeout(ch->wait, fc_channel_woken(ch),
-						 timeout_ns < 0 ? KTIME_MAX : ns_to_ktime(timeout_ns));
+						 timeout_ns < 0 ? KTIME_MAX :
+								  ns_to_ktime(timeout_ns));
 	if (!ret)
 		atomic64_inc(&ch->wakes);
 	/* The timeout is relative: restarting the call would start it anew. */
@@ -72,8 +75,8 @@ static long fc_channel_ioctl(struct file *file, unsigned int cmd, unsigned long 
 }
 
 /*
- * Arms on behalf of the caller, always: an edge-triggered epoll wants an interrupt for later events although some are
- * pending. A woken poller comes back here, and so arms anew.
+ * Arms on behalf of the caller, always: an edge-triggered epoll wants an interrupt for later events
+ * although some are pending. A woken poller comes back here, and so arms anew.
  */
 static __poll_t fc_channel_poll(struct file *file, poll_table *wait)
 {
@@ -98,7 +101,8 @@ static int fc_channel_mmap_ring(struct fc_channel *ch, struct vm_area_struct *vm
 	if (vma->vm_end - vma->vm_start != PAGE_ALIGN(ch->bytes))
 		return -EINVAL;
 	for (offset = 0; !ret && offset < ch->bytes; offset += PAGE_SIZE)
-		ret = vm_insert_page(vma, vma->vm_start + offset, virt_to_page(ch->memory + offset));
+		ret = vm_insert_page(vma, vma->vm_start + offset,
+				     virt_to_page(ch->memory + offset));
 	return ret;
 }
 
@@ -111,7 +115,8 @@ static int fc_channel_mmap_doorbell(struct fc_channel *ch, struct vm_area_struct
 	if (READ_ONCE(ch->closed))
 		return -ENODEV;
 	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
-	return io_remap_pfn_range(vma, vma->vm_start, page >> PAGE_SHIFT, PAGE_SIZE, vma->vm_page_prot);
+	return io_remap_pfn_range(vma, vma->vm_start, page >> PAGE_SHIFT, PAGE_SIZE,
+				  vma->vm_page_prot);
 }
 
 static int fc_channel_mmap(struct file *file, struct vm_area_struct *vma)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Clients: one per open of /dev/farcall, bound to the opener's memory. farcall.h explains the two counts.
+ * Clients: one per open of /dev/farcall, bound to the opener's memory. farcall.h explains the two
+ * counts.
  *
- * A client ends when its file is released, or earlier, when its process exits or execs while a child or a receiver of
- * the descriptor keeps the file open: nobody else could use it, so nothing of it may stay pinned for them.
+ * A client ends when its file is released, or earlier, when its process exits or execs while a
+ * child or a receiver of the descriptor keeps the file open: nobody else could use it, so nothing
+ * of it may stay pinned for them.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -53,7 +55,10 @@ void fc_client_close_channels(struct fc_client *client)
 	mutex_unlock(&client->lock);
 }
 
-/* The host does not know the client any more, and nobody else can get at its channels, regions and arena. */
+/*
+ * The host does not know the client any more, and nobody else can get at its channels, regions and
+ * arena.
+ */
 static void fc_client_finish(struct fc_client *client)
 {
 	struct fc_region *region, *next_region;
@@ -85,7 +90,10 @@ static void fc_client_destroyed(struct fc_request *req)
 {
 	struct fc_client *client = container_of(req, struct fc_client, destroy);
 
-	/* The request has finished, so the host is done with the client even if it says that it did not know it. */
+	/*
+	 * The request has finished, so the host is done with the client even if it says that it did
+	 * not know it.
+	 */
 	if (req->msg.status && req->msg.status != -ENODEV)
 		dev_err(&client->dev->pdev->dev, "CLIENT_DESTROY of %u: error %d\n", client->number,
 			req->msg.status);
@@ -131,11 +139,13 @@ static void fc_call_late(struct fc_request *req)
 }
 
 /*
- * Posts *msg and waits for the answer, which replaces it. Returns the host's status. -EINTR: the caller is being killed;
- * orphan(data, answer) will be called later, in process context and with the client still in use, and owns what data
- * stands for from now on. The caller has a share of client->users.
+ * Posts *msg and waits for the answer, which replaces it. Returns the host's status. -EINTR: the
+ * caller is being killed; orphan(data, answer) will be called later, in process context and with
+ * the client still in use, and owns what data stands for from now on. The caller has a share of
+ * client->users.
  */
-int fc_client_call(struct fc_client *client, struct fc_control *msg, fc_orphan_fn orphan, void *data)
+int fc_client_call(struct fc_client *client, struct fc_control *msg, fc_orphan_fn orphan,
+		   void *data)
 {
 	struct fc_call *call = kzalloc(sizeof(*call), GFP_KERNEL_ACCOUNT);
 	int ret;

@@ -2,9 +2,10 @@
 /*
  * The control page: requests to the host and their answers.
  *
- * Every request is queued, then moved to a free slot and posted, all under control_lock, so that nothing is posted once
- * the device is being reset. An answer is seen after a post (the host may be quick) or at an interrupt of vector 0;
- * both call fc_control_reap(), which may be called at any time, from any context.
+ * Every request is queued, then moved to a free slot and posted, all under control_lock, so that
+ * nothing is posted once the device is being reset. An answer is seen after a post (the host may be
+ * quick) or at an interrupt of vector 0; both call fc_control_reap(), which may be called at any
+ * time, from any context.
  */
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -22,7 +23,8 @@ static void fc_request_work(struct work_struct *work)
 	req->late(req);
 }
 
-void fc_request_init(struct fc_request *req, struct fc_device *dev, u32 op, void (*late)(struct fc_request *))
+void fc_request_init(struct fc_request *req, struct fc_device *dev, u32 op,
+		     void (*late)(struct fc_request *))
 {
 	memset(&req->msg, 0, sizeof(req->msg));
 	req->msg.op = op;
@@ -38,7 +40,10 @@ void fc_request_init(struct fc_request *req, struct fc_device *dev, u32 op, void
 /* control_lock held. A waiter may free the request as soon as the lock is dropped. */
 static void fc_request_finish(struct fc_request *req, s32 status)
 {
-	/* -EINTR means "your caller was killed" to callers of fc_client_call(), and is not the host's to say. */
+	/*
+	 * -EINTR means "your caller was killed" to callers of fc_client_call(), and is not the
+	 * host's to say.
+	 */
 	if (status > 0 || status < -MAX_ERRNO || status == -EINTR)
 		status = -EPROTO;
 	req->msg.status = status;
@@ -123,8 +128,8 @@ void fc_request_post_async(struct fc_request *req)
 }
 
 /*
- * 0: finished, req->msg is the answer. -EINTR (killed) or -ETIMEDOUT: not finished, the request now belongs to its
- * late function and must not be touched any more.
+ * 0: finished, req->msg is the answer. -EINTR (killed) or -ETIMEDOUT: not finished, the request now
+ * belongs to its late function and must not be touched any more.
  */
 int fc_request_wait(struct fc_request *req, long timeout)
 {
@@ -144,7 +149,9 @@ int fc_request_wait(struct fc_request *req, long timeout)
 	return ret;
 }
 
-/* Resets the device and waits until the host has let go of everything; timeout_ms 0 waits for ever. */
+/*
+ * Resets the device and waits until the host has let go of everything; timeout_ms 0 waits for ever.
+ */
 int fc_device_reset(struct fc_device *dev, unsigned int timeout_ms)
 {
 	unsigned int waited;
@@ -154,7 +161,8 @@ int fc_device_reset(struct fc_device *dev, unsigned int timeout_ms)
 		if (timeout_ms && waited >= timeout_ms)
 			return -ETIMEDOUT;
 		if (waited && waited % 10000 == 0)
-			dev_warn(&dev->pdev->dev, "still waiting for the host to reset the device\n");
+			dev_warn(&dev->pdev->dev,
+				 "still waiting for the host to reset the device\n");
 		msleep(FC_POLL_MS);
 	}
 	return 0;
@@ -182,7 +190,10 @@ int fc_control_start(struct fc_device *dev)
 	return 0;
 }
 
-/* Nothing is posted any more and the host lets go of all guest memory; requests in flight do not finish. */
+/*
+ * Nothing is posted any more and the host lets go of all guest memory; requests in flight do not
+ * finish.
+ */
 void fc_control_quiesce(struct fc_device *dev, unsigned int timeout_ms)
 {
 	spin_lock_irq(&dev->control_lock);
@@ -243,7 +254,8 @@ static int fc_hello_check(struct fc_device *dev, const struct fc_control *answer
 	l->max_event_slots = min_t(u32, upper_32_bits(answer->arg[3]), FC_MAX_EVENT_SLOTS);
 	l->max_region_bytes = answer->arg[4];
 	if (l->version != FC_ABI_VERSION || l->features & ~features) {
-		dev_err(&dev->pdev->dev, "HELLO: host answers version %u, features %#llx; asked for %u, %#llx\n",
+		dev_err(&dev->pdev->dev,
+			"HELLO: host answers version %u, features %#llx; asked for %u, %#llx\n",
 			l->version, l->features, FC_ABI_VERSION, features);
 		return -EPROTO;
 	}

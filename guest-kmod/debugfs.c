@@ -16,15 +16,17 @@ static void fc_show_client(struct seq_file *m, struct fc_client *client)
 	struct fc_channel *ch;
 
 	mutex_lock(&client->lock);
-	seq_printf(m, "client serial %u pid %d arena_bytes %lu regions %u ioctls %llu%s\n", client->serial,
-		   pid_nr(client->tgid), client->ready ? client->arena.n_pages << PAGE_SHIFT : 0, client->n_regions,
+	seq_printf(m, "client serial %u pid %d arena_bytes %lu regions %u ioctls %llu%s\n",
+		   client->serial, pid_nr(client->tgid),
+		   client->ready ? client->arena.n_pages << PAGE_SHIFT : 0, client->n_regions,
 		   fc_count(&client->ioctls), client->closed ? " closing" : "");
 	list_for_each_entry(ch, &client->channels, link) {
-		seq_printf(m, " channel %u vector %u commands %u events %u status %u", ch->number, ch->vector->index,
-			   ch->command_slots, ch->event_slots, fc_load_relaxed(&ch->header->status));
-		seq_printf(m, " waits %llu sleeps %llu wakes %llu polls %llu interrupts %llu\n", fc_count(&ch->waits),
-			   fc_count(&ch->sleeps), fc_count(&ch->wakes), fc_count(&ch->polls),
-			   fc_count(&ch->interrupts));
+		seq_printf(m, " channel %u vector %u commands %u events %u status %u", ch->number,
+			   ch->vector->index, ch->command_slots, ch->event_slots,
+			   fc_load_relaxed(&ch->header->status));
+		seq_printf(m, " waits %llu sleeps %llu wakes %llu polls %llu interrupts %llu\n",
+			   fc_count(&ch->waits), fc_count(&ch->sleeps), fc_count(&ch->wakes),
+			   fc_count(&ch->polls), fc_count(&ch->interrupts));
 	}
 	mutex_unlock(&client->lock);
 }
@@ -38,7 +40,8 @@ static int fc_clients_show(struct seq_file *m, void *unused)
 	seq_printf(m, "control requests %llu interrupts %llu\n", READ_ONCE(dev->requests),
 		   READ_ONCE(dev->control_interrupts));
 	for (i = 0; i < dev->n_vectors; i++)
-		seq_printf(m, "vector %u channels %d interrupts %llu\n", i + 1, atomic_read(&dev->vectors[i].load),
+		seq_printf(m, "vector %u channels %d interrupts %llu\n", i + 1,
+			   atomic_read(&dev->vectors[i].load),
 			   READ_ONCE(dev->vectors[i].interrupts));
 	mutex_lock(&dev->lock);
 	list_for_each_entry(client, &dev->clients, link)

@@ -3,22 +3,31 @@
  * farcall.ko, internal declarations.
  *
  * Lifetimes
- *   fc_device   lives until the last fc_client is freed; remove() waits for that (live, idle).
- *   fc_client   "users" counts who needs the client to exist on the host: the opener's file, each running ioctl and
- *               each control request in flight. At zero CLIENT_DESTROY is posted; when the host has finished it, arena
- *               and regions are freed (fc_client_finish). "refs" counts who needs the struct: the file, the host
- *               side (until fc_client_finish) and each channel.
- *   fc_channel  "refs": its file, and the host from before CHANNEL_CREATE until CHANNEL_DESTROY or CLIENT_DESTROY has
- *               finished. The ring's memory goes with the last of them.
- *   fc_region   owned by client->regions, or by the request that adds or removes it.
- *   A request whose caller was killed goes on alone: its "late" function runs on dev->wq once the host has finished.
+ *
+ * fc_device lives until the last fc_client is freed; remove() waits for that (live, idle).
+ *
+ * fc_client: "users" counts who needs the client to exist on the host: the opener's file, each
+ * running ioctl and each control request in flight. At zero CLIENT_DESTROY is posted; when the host
+ * has finished it, arena and regions are freed (fc_client_finish). "refs" counts who needs the
+ * struct: the file, the host side (until fc_client_finish) and each channel.
+ *
+ * fc_channel: "refs" are its file, and the host from before CHANNEL_CREATE until CHANNEL_DESTROY or
+ * CLIENT_DESTROY has finished. The ring's memory goes with the last of them.
+ *
+ * fc_region is owned by client->regions, or by the request that adds or removes it.
+ *
+ * A request whose caller was killed goes on alone: its "late" function runs on dev->wq once the
+ * host has finished.
  *
  * Locks, outer first
- *   client->setup    streams and arena, once per client; held while waiting for the host
- *   dev->lock        dev->clients
- *   client->lock     client->channels, client->regions and their counts
- *   dev->control_lock (irqs off)  the control page: slots, queue, state
- *   vector->lock     (irqs off)   the channels of a vector; outside of channel->wait.lock
+ *
+ * client->setup: streams and arena, once per client; held while waiting for the host
+ * dev->lock: dev->clients
+ * client->lock: client->channels, client->regions and their counts
+ * dev->control_lock (irqs off): the control page: slots, queue, state
+ * vector->lock (irqs off): the channels of a vector; outside of channel->wait.lock
+ *
+ * mmap_lock may be held around client->lock and dev->lock, so never the other way round.
  */
 #ifndef FARCALL_KMOD_H
 #define FARCALL_KMOD_H
@@ -193,7 +202,8 @@ struct fc_region {
 };
 
 /* control.c */
-void fc_request_init(struct fc_request *req, struct fc_device *dev, u32 op, void (*late)(struct fc_request *));
+void fc_request_init(struct fc_request *req, struct fc_device *dev, u32 op,
+		     void (*late)(struct fc_request *));
 void fc_request_post(struct fc_request *req);
 void fc_request_post_async(struct fc_request *req);
 int fc_request_wait(struct fc_request *req, long timeout);
@@ -214,7 +224,8 @@ void fc_vector_leave(struct fc_channel *ch);
 /* client.c */
 extern const struct file_operations fc_client_fops;
 typedef void (*fc_orphan_fn)(void *data, const struct fc_control *answer);
-int fc_client_call(struct fc_client *client, struct fc_control *msg, fc_orphan_fn orphan, void *data);
+int fc_client_call(struct fc_client *client, struct fc_control *msg, fc_orphan_fn orphan,
+		   void *data);
 bool fc_client_get_user(struct fc_client *client);
 void fc_client_put_user(struct fc_client *client);
 void fc_client_get(struct fc_client *client);
@@ -232,7 +243,8 @@ int fc_arena_mmap(struct fc_client *client, struct vm_area_struct *vma);
 /* memory.c */
 void *fc_memory_alloc(size_t bytes, gfp_t gfp);
 void fc_memory_free(void *memory, size_t bytes);
-int fc_segments_build(struct fc_segments *out, struct page **pages, unsigned long n_pages, u32 offset, u64 bytes);
+int fc_segments_build(struct fc_segments *out, struct page **pages, unsigned long n_pages,
+		      u32 offset, u64 bytes);
 void fc_segments_free(struct fc_segments *segments);
 
 /* channel.c, channel_file.c */

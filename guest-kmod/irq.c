@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts: vector 0 says that control requests finished; each other vector belongs to a set of channels.
+ * Interrupts: vector 0 says that control requests finished; each other vector belongs to a set of
+ * channels.
  *
- * No wake-up is lost, and none needs to be remembered: the client stores client_armed = 1, then looks at its ring, then
- * sleeps; the host publishes events, and if it sees client_armed, clears it and *then* raises the interrupt. So a
- * cleared client_armed is the latch: fc_channel_woken() looks at it both here and after the sleeper has queued itself.
- * It has to count even when no event is pending: the host's look at client_armed may come late, after the client has
- * consumed those events and armed anew; a client left asleep then would not be armed for the next event.
+ * No wake-up is lost, and none needs to be remembered: the client stores client_armed = 1, then
+ * looks at its ring, then sleeps; the host publishes events, and if it sees client_armed, clears it
+ * and *then* raises the interrupt. So a cleared client_armed is the latch: fc_channel_woken() looks
+ * at it both here and after the sleeper has queued itself. It has to count even when no event is
+ * pending: the host's look at client_armed may come late, after the client has consumed those
+ * events and armed anew; a client left asleep then would not be armed for the next event.
  */
 #include <linux/cpumask.h>
 #include <linux/interrupt.h>
@@ -35,7 +37,10 @@ static irqreturn_t fc_event_irq(int irq, void *data)
 	spin_lock_irqsave(&v->lock, flags);
 	v->interrupts++;
 	list_for_each_entry(ch, &v->channels, vector_link) {
-		/* Its barrier pairs with the one between a sleeper's queueing and its look at client_armed. */
+		/*
+		 * Its barrier pairs with the one between a sleeper's queueing and its look at
+		 * client_armed.
+		 */
 		if (!wq_has_sleeper(&ch->wait) || !fc_channel_woken(ch))
 			continue;
 		atomic64_inc(&ch->interrupts);
@@ -111,7 +116,10 @@ static int fc_vector_setup(struct fc_device *dev, u32 i)
 	return request_irq(v->irq, fc_event_irq, 0, v->name, v);
 }
 
-/* Needs the control page. Each vector set up costs VM exits, so take no more than CPUs can make use of. */
+/*
+ * Needs the control page. Each vector set up costs VM exits, so take no more than CPUs can make use
+ * of.
+ */
 int fc_irq_setup(struct fc_device *dev)
 {
 	u32 want = min(FC_PCI_VECTORS, 1 + FC_VECTORS_PER_CPU * num_online_cpus());
@@ -123,7 +131,8 @@ int fc_irq_setup(struct fc_device *dev)
 		return n;
 	dev->n_vectors = n - 1;
 	dev->vectors = kcalloc(dev->n_vectors, sizeof(*dev->vectors), GFP_KERNEL);
-	ret = dev->vectors ? request_irq(pci_irq_vector(dev->pdev, 0), fc_control_irq, 0, "farcall-control", dev) :
+	ret = dev->vectors ? request_irq(pci_irq_vector(dev->pdev, 0), fc_control_irq, 0,
+					 "farcall-control", dev) :
 			     -ENOMEM;
 	if (ret) {
 		pci_free_irq_vectors(dev->pdev);

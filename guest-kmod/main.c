@@ -2,8 +2,9 @@
 /*
  * farcall.ko: /dev/farcall on top of the farcall monitor's PCI device.
  *
- * The module is on the slow path only: it sets up memory that a process shares with the host, puts threads to sleep and
- * wakes them, and takes everything down again. Commands and events go through shared memory without it.
+ * The module is on the slow path only: it sets up memory that a process shares with the host, puts
+ * threads to sleep and wakes them, and takes everything down again. Commands and events go through
+ * shared memory without it.
  */
 #include <linux/atomic.h>
 #include <linux/io.h>
@@ -38,7 +39,8 @@ static int fc_check_registers(struct fc_device *dev)
 		return -ENODEV;
 	}
 	if (version != FC_ABI_VERSION) {
-		dev_err(d, "the host speaks version %u, this module version %u\n", version, FC_ABI_VERSION);
+		dev_err(d, "the host speaks version %u, this module version %u\n", version,
+			FC_ABI_VERSION);
 		return -EPROTO;
 	}
 	return 0;
@@ -58,8 +60,8 @@ static int fc_pci_setup(struct fc_device *dev)
 	dev->doorbells = pci_resource_start(pdev, FC_PCI_BAR_DOORBELLS);
 	dev->doorbell_bytes = pci_resource_len(pdev, FC_PCI_BAR_DOORBELLS);
 	ret = -ENODEV;
-	if (pci_resource_len(pdev, FC_PCI_BAR_REGISTERS) < FC_REG_BYTES || dev->doorbell_bytes < PAGE_SIZE ||
-	    !PAGE_ALIGNED(dev->doorbells)) {
+	if (pci_resource_len(pdev, FC_PCI_BAR_REGISTERS) < FC_REG_BYTES ||
+	    dev->doorbell_bytes < PAGE_SIZE || !PAGE_ALIGNED(dev->doorbells)) {
 		dev_err(&pdev->dev, "BARs missing, too small or not page-aligned\n");
 		goto release;
 	}
@@ -183,7 +185,10 @@ unbind:
 	return ret;
 }
 
-/* Ends every client's use of the device; those who never close their files were told by -EPIPE and POLLHUP. */
+/*
+ * Ends every client's use of the device; those who never close their files were told by -EPIPE and
+ * POLLHUP.
+ */
 static void fc_close_clients(struct fc_device *dev)
 {
 	struct fc_client *client;
@@ -200,13 +205,14 @@ static void fc_wait_idle(struct fc_device *dev)
 	if (refcount_dec_and_test(&dev->live))
 		return;
 	while (!wait_for_completion_timeout(&dev->idle, FC_IDLE_WARNING))
-		dev_warn(&dev->pdev->dev, "removed, but some process has not closed its farcall descriptors\n");
+		dev_warn(&dev->pdev->dev,
+			 "removed, but some process has not closed its farcall descriptors\n");
 }
 
 /*
- * Unloading the module gets here with no file open and perhaps teardowns in flight, which the reset finishes. Files can
- * be open only when the PCI device itself is removed (the driver has no unbind attribute); then this waits until they
- * are closed, because they may have doorbells mapped.
+ * Unloading the module gets here with no file open and perhaps teardowns in flight, which the reset
+ * finishes. Files can be open only when the PCI device itself is removed (the driver has no unbind
+ * attribute); then this waits until they are closed, because they may have doorbells mapped.
  */
 static void fc_remove(struct pci_dev *pdev)
 {
@@ -230,10 +236,8 @@ static void fc_shutdown(struct pci_dev *pdev)
 	fc_control_quiesce(pci_get_drvdata(pdev), FC_RESET_TIMEOUT_MS);
 }
 
-static const struct pci_device_id fc_pci_ids[] = {
-	{ PCI_DEVICE(FC_PCI_VENDOR, FC_PCI_DEVICE) },
-	{}
-};
+static const struct pci_device_id fc_pci_ids[] = { { PCI_DEVICE(FC_PCI_VENDOR, FC_PCI_DEVICE) },
+						   {} };
 MODULE_DEVICE_TABLE(pci, fc_pci_ids);
 
 static struct pci_driver fc_pci_driver = {

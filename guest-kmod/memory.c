@@ -6,14 +6,15 @@
 #include "farcall.h"
 
 /*
- * Zeroed, contiguous whole pages, each with a reference of its own so that it can be mapped and outlive the rest.
- * Unlike alloc_pages_exact(), which leaves the memory cgroup's count wrong on some kernels.
+ * Zeroed, contiguous whole pages, each with a reference of its own so that it can be mapped and
+ * outlive the rest. split_page() also gives each its own share of the memory cgroup's charge.
  */
 void *fc_memory_alloc(size_t bytes, gfp_t gfp)
 {
 	unsigned int order = get_order(bytes);
 	unsigned long used = PAGE_ALIGN(bytes) >> PAGE_SHIFT;
-	struct page *page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN | gfp, order);
+	struct page *page =
+		alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN | gfp, order);
 
 	if (!page)
 		return NULL;
@@ -34,8 +35,8 @@ void fc_memory_free(void *memory, size_t bytes)
 }
 
 /* Writes the segments of the pages to table, or only counts them when it is NULL. */
-static u32 fc_segments_walk(struct fc_segment *table, struct page **pages, unsigned long n_pages, u32 offset,
-			    u64 bytes)
+static u32 fc_segments_walk(struct fc_segment *table, struct page **pages, unsigned long n_pages,
+			    u32 offset, u64 bytes)
 {
 	unsigned long i;
 	u32 count = 0;
@@ -59,8 +60,12 @@ static u32 fc_segments_walk(struct fc_segment *table, struct page **pages, unsig
 	return count;
 }
 
-/* Describes `bytes` bytes from `offset` in the first page. -E2BIG: more than FC_MAX_SEGMENTS; -ENOMEM. */
-int fc_segments_build(struct fc_segments *out, struct page **pages, unsigned long n_pages, u32 offset, u64 bytes)
+/*
+ * Describes `bytes` bytes from `offset` in the first page. -E2BIG: more than FC_MAX_SEGMENTS;
+ * -ENOMEM.
+ */
+int fc_segments_build(struct fc_segments *out, struct page **pages, unsigned long n_pages,
+		      u32 offset, u64 bytes)
 {
 	u32 count = fc_segments_walk(NULL, pages, n_pages, offset, bytes);
 

@@ -34,7 +34,8 @@ static struct fc_region *fc_region_alloc(struct fc_client *client, const struct 
 	region->bytes = arg->bytes;
 	region->writable = arg->flags & FC_REGION_WRITE;
 	region->n_pages = (offset_in_page(arg->address) + arg->bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	region->pages = kvmalloc_array(region->n_pages, sizeof(*region->pages), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	region->pages = kvmalloc_array(region->n_pages, sizeof(*region->pages),
+				       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!region->pages) {
 		kfree(region);
 		return NULL;
@@ -43,11 +44,13 @@ static struct fc_region *fc_region_alloc(struct fc_client *client, const struct 
 }
 
 /*
- * Pins some pages at `start`. Before 6.2, a long-term pin for reading did not break copy-on-write, and the host would
- * have gone on reading the old page after the process wrote to it. There, a forced write pin does that for private
- * mappings; shared ones which are not writable refuse it and do not need it.
+ * Pins some pages at `start`. Before 6.2, a long-term pin for reading did not break copy-on-write,
+ * and the host would have gone on reading the old page after the process wrote to it. There, a
+ * forced write pin does that for private mappings; shared ones which are not writable refuse it and
+ * do not need it.
  */
-static int fc_region_pin_some(struct fc_region *region, unsigned long start, int n, struct page **pages)
+static int fc_region_pin_some(struct fc_region *region, unsigned long start, int n,
+			      struct page **pages)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 	int got;
@@ -57,7 +60,8 @@ static int fc_region_pin_some(struct fc_region *region, unsigned long start, int
 		return got == -EFAULT ? pin_user_pages_fast(start, 1, FOLL_LONGTERM, pages) : got;
 	}
 #endif
-	return pin_user_pages_fast(start, n, FOLL_LONGTERM | (region->writable ? FOLL_WRITE : 0), pages);
+	return pin_user_pages_fast(start, n, FOLL_LONGTERM | (region->writable ? FOLL_WRITE : 0),
+				   pages);
 }
 
 static int fc_region_pin(struct fc_region *region, unsigned long start)
@@ -88,8 +92,8 @@ static int fc_region_prepare(struct fc_region *region, const struct fc_ioc_regio
 	ret = fc_region_pin(region, arg->address & PAGE_MASK);
 	if (ret)
 		return ret;
-	return fc_segments_build(&region->segments, region->pages, region->n_pages, offset_in_page(arg->address),
-				 arg->bytes);
+	return fc_segments_build(&region->segments, region->pages, region->n_pages,
+				 offset_in_page(arg->address), arg->bytes);
 }
 
 static void fc_region_own(struct fc_region *region)
@@ -102,7 +106,10 @@ static void fc_region_own(struct fc_region *region)
 	mutex_unlock(&client->lock);
 }
 
-/* An answer to REGION_REMOVE: a region that the host did not remove stays pinned until the client is gone. */
+/*
+ * An answer to REGION_REMOVE: a region that the host did not remove stays pinned until the client
+ * is gone.
+ */
 static void fc_region_removed(void *data, const struct fc_control *answer)
 {
 	if (answer->status && answer->status != -ENODEV)
@@ -120,7 +127,9 @@ static void fc_region_removed_late(struct fc_request *req)
 	fc_client_put_user(client);
 }
 
-/* Removes without waiting a region that nobody has seen. The caller has a share of client->users. */
+/*
+ * Removes without waiting a region that nobody has seen. The caller has a share of client->users.
+ */
 static void fc_region_abandon(struct fc_region *region)
 {
 	struct fc_client *client = region->client;
@@ -147,7 +156,8 @@ static void fc_region_orphan(void *data, const struct fc_control *answer)
 }
 
 /* Owns the region whatever happens. */
-static int fc_region_register(struct fc_region *region, struct fc_ioc_region *arg, struct fc_ioc_region __user *user)
+static int fc_region_register(struct fc_region *region, struct fc_ioc_region *arg,
+			      struct fc_ioc_region __user *user)
 {
 	struct fc_control msg = {
 		.op = FC_CTL_REGION_ADD,
@@ -220,7 +230,9 @@ static struct fc_region *fc_region_take(struct fc_client *client, u32 key)
 
 long fc_region_remove(struct fc_client *client, u32 key)
 {
-	struct fc_control msg = { .op = FC_CTL_REGION_REMOVE, .client = client->number, .arg[0] = key };
+	struct fc_control msg = { .op = FC_CTL_REGION_REMOVE,
+				  .client = client->number,
+				  .arg[0] = key };
 	struct fc_region *region;
 	int ret;
 
