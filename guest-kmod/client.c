@@ -71,6 +71,7 @@ static void fc_client_finish(struct fc_client *client)
 	mutex_unlock(&client->dev->lock);
 
 	mutex_lock(&client->lock);
+	client->finished = true;
 	list_splice_init(&client->channels, &channels);
 	list_splice_init(&client->regions, &regions);
 	mutex_unlock(&client->lock);
@@ -114,6 +115,7 @@ void fc_client_put_user(struct fc_client *client)
 		fc_client_finish(client);
 		return;
 	}
+	fc_control_forget(client->dev, client->number);
 	fc_request_init(&client->destroy, client->dev, FC_CTL_CLIENT_DESTROY, fc_client_destroyed);
 	client->destroy.msg.client = client->number;
 	fc_request_post_async(&client->destroy);
@@ -127,22 +129,32 @@ struct fc_call {
 	void *data;
 };
 
+static void fc_call_free(struct fc_call *call)
+{
+	struct fc_client *client = call->client;
+	bool slow = call->req.slow;
+
+	kfree(call);
+	if (slow)
+		fc_client_put(client);
+	else
+		fc_client_put_user(client);
+}
+
 static void fc_call_late(struct fc_request *req)
 {
 	struct fc_call *call = container_of(req, struct fc_call, req);
-	struct fc_client *client = call->client;
 
 	if (call->orphan)
 		call->orphan(call->data, &req->msg);
-	kfree(call);
-	fc_client_put_user(client);
+	fc_call_free(call);
 }
 
 /*
  * Posts *msg and waits for the answer, which replaces it. Returns the host's status. -EINTR: the
  * caller is being killed; orphan(data, answer) will be called later, in process context and with
- * the client still in use, and owns what data stands for from now on. The caller has a share of
- * client->users.
+ * the client still in use (after REGION_REMOVE: not yet freed), and owns what data stands for from
+ * now on. The caller has a share of client->users.
  */
 int fc_client_call(struct fc_client *client, struct fc_control *msg, fc_orphan_fn orphan,
 		   void *data)
@@ -157,14 +169,16 @@ int fc_client_call(struct fc_client *client, struct fc_control *msg, fc_orphan_f
 	call->client = client;
 	call->orphan = orphan;
 	call->data = data;
-	refcount_inc(&client->users);
+	if (call->req.slow)
+		fc_client_get(client);
+	else
+		refcount_inc(&client->users);
 	fc_request_post(&call->req);
 	ret = fc_request_wait(&call->req, MAX_SCHEDULE_TIMEOUT);
 	if (ret)
 		return -EINTR;
 	*msg = call->req.msg;
-	kfree(call);
-	fc_client_put_user(client);
+	fc_call_free(call);
 	return msg->status;
 }
 

@@ -6,6 +6,9 @@
  * nothing is posted once the device is being reset. An answer is seen after a post (the host may be
  * quick) or at an interrupt of vector 0; both call fc_control_reap(), which may be called at any
  * time, from any context.
+ *
+ * REGION_REMOVE is slow: it may take as long as a command that nothing ends but CLIENT_DESTROY.
+ * Such requests never get all the slots, and never keep another one waiting.
  */
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -14,7 +17,7 @@
 #include "farcall.h"
 
 #define FC_POLL_MS 1
-#define FC_HELLO_TIMEOUT (10 * HZ)
+#define FC_SLOW_SLOTS (FC_CONTROL_SLOTS / 2)
 
 static void fc_request_work(struct work_struct *work)
 {
@@ -30,6 +33,7 @@ void fc_request_init(struct fc_request *req, struct fc_device *dev, u32 op,
 	req->msg.op = op;
 	req->dev = dev;
 	req->late = late;
+	req->slow = op == FC_CTL_REGION_REMOVE;
 	req->async = false;
 	req->finished = false;
 	INIT_LIST_HEAD(&req->link);
@@ -67,22 +71,33 @@ static void fc_control_collect(struct fc_device *dev)
 		if (status == FC_CONTROL_PENDING)
 			continue;
 		req->msg = *entry;
+		dev->n_slow -= req->slow;
 		dev->slots[slot] = NULL;
 		__clear_bit(slot, dev->busy);
 		fc_request_finish(req, status);
 	}
 }
 
+/* control_lock held. The request to post next, still in its queue, or NULL. */
+static struct fc_request *fc_control_next(struct fc_device *dev)
+{
+	if (!list_empty(&dev->queue))
+		return list_first_entry(&dev->queue, struct fc_request, link);
+	if (dev->n_slow >= FC_SLOW_SLOTS)
+		return NULL;
+	return list_first_entry_or_null(&dev->slow_queue, struct fc_request, link);
+}
+
 /* control_lock held. Posts one queued request; false when there is none, or no slot. */
 static bool fc_control_post_next(struct fc_device *dev)
 {
-	struct fc_request *req;
+	struct fc_request *req = fc_control_next(dev);
 	unsigned int slot = find_first_zero_bit(dev->busy, FC_CONTROL_SLOTS);
 
-	if (slot >= FC_CONTROL_SLOTS || list_empty(&dev->queue))
+	if (slot >= FC_CONTROL_SLOTS || !req)
 		return false;
-	req = list_first_entry(&dev->queue, struct fc_request, link);
 	list_del_init(&req->link);
+	dev->n_slow += req->slow;
 	__set_bit(slot, dev->busy);
 	dev->slots[slot] = req;
 	dev->control[slot] = req->msg;
@@ -105,6 +120,25 @@ void fc_control_reap(struct fc_device *dev)
 	spin_unlock_irqrestore(&dev->control_lock, flags);
 }
 
+/*
+ * Fails the slow requests of a client that are not posted yet. To be called before the host is told
+ * to destroy the client: after that its number may mean another one.
+ */
+void fc_control_forget(struct fc_device *dev, u32 client)
+{
+	struct fc_request *req, *next;
+	unsigned long flags;
+
+	spin_lock_irqsave(&dev->control_lock, flags);
+	list_for_each_entry_safe(req, next, &dev->slow_queue, link) {
+		if (req->msg.client != client)
+			continue;
+		list_del_init(&req->link);
+		fc_request_finish(req, -ENOENT);
+	}
+	spin_unlock_irqrestore(&dev->control_lock, flags);
+}
+
 /* Hands the request to the host. It must stay until it has finished: see fc_request_wait(). */
 void fc_request_post(struct fc_request *req)
 {
@@ -115,7 +149,7 @@ void fc_request_post(struct fc_request *req)
 	if (dev->state == FC_STATE_DEAD)
 		fc_request_finish(req, -ENODEV);
 	else
-		list_add_tail(&req->link, &dev->queue);
+		list_add_tail(&req->link, req->slow ? &dev->slow_queue : &dev->queue);
 	spin_unlock_irqrestore(&dev->control_lock, flags);
 	fc_control_reap(dev);
 }
@@ -219,6 +253,7 @@ void fc_control_reset(struct fc_device *dev)
 		dev->slots[slot] = NULL;
 	}
 	bitmap_zero(dev->busy, FC_CONTROL_SLOTS);
+	list_splice_tail_init(&dev->slow_queue, &dev->queue);
 	list_for_each_entry_safe(req, next, &dev->queue, link) {
 		list_del_init(&req->link);
 		fc_request_finish(req, -ENODEV);
@@ -231,58 +266,4 @@ void fc_control_free(struct fc_device *dev)
 {
 	destroy_workqueue(dev->wq);
 	free_page((unsigned long)dev->control);
-}
-
-static void fc_hello_late(struct fc_request *req)
-{
-	kfree(req);
-}
-
-static int fc_hello_check(struct fc_device *dev, const struct fc_control *answer, u64 features)
-{
-	struct fc_limits *l = &dev->limits;
-
-	if (answer->status) {
-		dev_err(&dev->pdev->dev, "the host refused HELLO: error %d\n", answer->status);
-		return answer->status;
-	}
-	l->version = answer->arg[0];
-	l->features = answer->arg[1];
-	l->max_channels = lower_32_bits(answer->arg[2]);
-	l->max_regions = upper_32_bits(answer->arg[2]);
-	l->max_command_slots = min_t(u32, lower_32_bits(answer->arg[3]), FC_MAX_COMMAND_SLOTS);
-	l->max_event_slots = min_t(u32, upper_32_bits(answer->arg[3]), FC_MAX_EVENT_SLOTS);
-	l->max_region_bytes = answer->arg[4];
-	if (l->version != FC_ABI_VERSION || l->features & ~features) {
-		dev_err(&dev->pdev->dev,
-			"HELLO: host answers version %u, features %#llx; asked for %u, %#llx\n",
-			l->version, l->features, FC_ABI_VERSION, features);
-		return -EPROTO;
-	}
-	return 0;
-}
-
-/* Agrees with the host on version and features. */
-int fc_control_hello(struct fc_device *dev)
-{
-	struct fc_request *req = kzalloc(sizeof(*req), GFP_KERNEL);
-	u64 features = readl(dev->regs + FC_REG_FEATURES_LO) |
-		       (u64)readl(dev->regs + FC_REG_FEATURES_HI) << 32;
-	int ret;
-
-	if (!req)
-		return -ENOMEM;
-	features &= FC_FEATURE_ALL;
-	fc_request_init(req, dev, FC_CTL_HELLO, fc_hello_late);
-	req->msg.arg[0] = FC_ABI_VERSION;
-	req->msg.arg[1] = features;
-	fc_request_post(req);
-	ret = fc_request_wait(req, FC_HELLO_TIMEOUT);
-	if (ret) {
-		dev_err(&dev->pdev->dev, "the host did not answer HELLO: error %d\n", ret);
-		return ret;
-	}
-	ret = fc_hello_check(dev, &req->msg, features);
-	kfree(req);
-	return ret;
 }

@@ -9,7 +9,8 @@
  * fc_client: "users" counts who needs the client to exist on the host: the opener's file, each
  * running ioctl and each control request in flight. At zero CLIENT_DESTROY is posted; when the host
  * has finished it, arena and regions are freed (fc_client_finish). "refs" counts who needs the
- * struct: the file, the host side (until fc_client_finish) and each channel.
+ * struct: the file, the host side (until fc_client_finish) and each channel. REGION_REMOVE in
+ * flight holds refs, not users: CLIENT_DESTROY may be what ends the commands that it waits for.
  *
  * fc_channel: "refs" are its file, and the host from before CHANNEL_CREATE until CHANNEL_DESTROY or
  * CLIENT_DESTROY has finished. The ring's memory goes with the last of them.
@@ -58,10 +59,11 @@ struct fc_client;
 struct fc_request {
 	struct fc_control msg;
 	struct fc_device *dev;
-	struct list_head link; /* dev->queue, while no slot is free */
+	struct list_head link; /* dev->queue or dev->slow_queue, until posted */
 	struct completion done;
 	struct work_struct work;
 	void (*late)(struct fc_request *req); /* process context; owns the request */
+	bool slow; /* may take for ever: see control.c */
 	bool async; /* nobody waits: call late */
 	bool finished;
 };
@@ -109,6 +111,8 @@ struct fc_device {
 	struct fc_request *slots[FC_CONTROL_SLOTS];
 	DECLARE_BITMAP(busy, FC_CONTROL_SLOTS);
 	struct list_head queue;
+	struct list_head slow_queue;
+	u32 n_slow; /* slots taken by slow requests */
 	enum fc_state state;
 	u64 requests;
 	u64 control_interrupts;
@@ -156,7 +160,8 @@ struct fc_client {
 	struct list_head channels;
 	struct list_head regions;
 	u32 n_regions;
-	bool closed; /* no channel may be added any more */
+	bool closed; /* channels added from now on are closed */
+	bool finished; /* the host has let go of everything: no region may be added any more */
 	atomic64_t ioctls;
 	struct fc_request destroy;
 };
@@ -208,11 +213,14 @@ void fc_request_post(struct fc_request *req);
 void fc_request_post_async(struct fc_request *req);
 int fc_request_wait(struct fc_request *req, long timeout);
 void fc_control_reap(struct fc_device *dev);
+void fc_control_forget(struct fc_device *dev, u32 client);
 int fc_control_start(struct fc_device *dev);
 void fc_control_reset(struct fc_device *dev);
 void fc_control_quiesce(struct fc_device *dev, unsigned int timeout_ms);
 void fc_control_free(struct fc_device *dev);
 int fc_device_reset(struct fc_device *dev, unsigned int timeout_ms);
+
+/* hello.c */
 int fc_control_hello(struct fc_device *dev);
 
 /* irq.c */

@@ -139,6 +139,7 @@ static struct fc_device *fc_device_alloc(struct pci_dev *pdev)
 	dev->panic.priority = INT_MIN;
 	spin_lock_init(&dev->control_lock);
 	INIT_LIST_HEAD(&dev->queue);
+	INIT_LIST_HEAD(&dev->slow_queue);
 	mutex_init(&dev->lock);
 	INIT_LIST_HEAD(&dev->clients);
 	refcount_set(&dev->live, 1);

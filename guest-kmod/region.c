@@ -96,14 +96,21 @@ static int fc_region_prepare(struct fc_region *region, const struct fc_ioc_regio
 				 offset_in_page(arg->address), arg->bytes);
 }
 
+/* Keeps the region until it is removed or the client is gone. */
 static void fc_region_own(struct fc_region *region)
 {
 	struct fc_client *client = region->client;
+	bool finished;
 
 	mutex_lock(&client->lock);
-	list_add_tail(&region->link, &client->regions);
-	client->n_regions++;
+	finished = client->finished;
+	if (!finished) {
+		list_add_tail(&region->link, &client->regions);
+		client->n_regions++;
+	}
 	mutex_unlock(&client->lock);
+	if (finished)
+		fc_region_free(region);
 }
 
 /*
@@ -124,7 +131,7 @@ static void fc_region_removed_late(struct fc_request *req)
 	struct fc_client *client = region->client;
 
 	fc_region_removed(region, &req->msg);
-	fc_client_put_user(client);
+	fc_client_put(client);
 }
 
 /*
@@ -134,7 +141,7 @@ static void fc_region_abandon(struct fc_region *region)
 {
 	struct fc_client *client = region->client;
 
-	refcount_inc(&client->users);
+	fc_client_get(client);
 	fc_request_init(&region->remove, client->dev, FC_CTL_REGION_REMOVE, fc_region_removed_late);
 	region->remove.msg.client = client->number;
 	region->remove.msg.arg[0] = region->key;
