@@ -60,7 +60,8 @@ Bytes dsdt() {
     Bytes devices = aml::device("PC00", bridge);
     append(devices, aml::device("COM1", serial));
     Bytes body = aml::scope("\\_SB_", devices);
-    append(body, aml::name("\\_S5_", aml::package({aml::integer(layout::kSleepTypePowerOff), aml::integer(0)})));
+    append(body,
+           aml::name("\\_S5_", aml::package({aml::integer(layout::kSleepTypePowerOff), aml::integer(0)})));
     return table("DSDT", 6, body);
 }
 
@@ -71,7 +72,8 @@ Bytes fadt(uint64_t dsdt_address) {
     constexpr uint32_t kHardwareReduced = 1 << 20;
     Bytes out(kBytes - kHeaderBytes);
     const auto put = [&](size_t table_offset, uint64_t value, unsigned bytes) {
-        for (unsigned i = 0; i < bytes; i++) out[table_offset - kHeaderBytes + i] = static_cast<uint8_t>(value >> (8 * i));
+        for (unsigned i = 0; i < bytes; i++)
+            out[table_offset - kHeaderBytes + i] = static_cast<uint8_t>(value >> (8 * i));
     };
     const auto put_port = [&](size_t table_offset, uint16_t port) {  // a Generic Address Structure
         put(table_offset, 1, 1);                                     // system I/O
@@ -100,7 +102,7 @@ Bytes madt(unsigned cpus) {
     }
     append(out, {1, 12, 0, 0});
     append_le(out, layout::kIoApic, 4);
-    append_le(out, 0, 4);  // its first global interrupt
+    append_le(out, 0, 4);                // its first global interrupt
     append(out, {4, 6, 0xff, 0, 0, 1});  // NMI on LINT1 of every CPU
     return table("APIC", 5, out);
 }

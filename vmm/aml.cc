@@ -32,7 +32,9 @@ Bytes block(std::initializer_list<uint8_t> opcode, Bytes body) {
     return out;
 }
 
-Bytes text(std::string_view value) { return Bytes(value.begin(), value.end()); }
+Bytes text(std::string_view value) {
+    return Bytes(value.begin(), value.end());
+}
 
 // The word (2) and double word (4) address space descriptors share their shape.
 Bytes address_space(unsigned width, uint8_t type, uint8_t type_flags, uint64_t first, uint64_t last) {
@@ -51,7 +53,8 @@ Bytes address_space(unsigned width, uint8_t type, uint8_t type_flags, uint64_t f
 }  // namespace
 
 void append_le(Bytes& to, uint64_t value, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i++) to.push_back(static_cast<uint8_t>(value >> (8 * i)));
+    for (unsigned i = 0; i < bytes; i++)
+        to.push_back(static_cast<uint8_t>(value >> (8 * i)));
 }
 
 Bytes name(std::string_view path, const Bytes& value) {
@@ -84,19 +87,21 @@ Bytes integer(uint64_t value) {
 
 Bytes package(const std::vector<Bytes>& elements) {
     Bytes body = {static_cast<uint8_t>(elements.size())};
-    for (const Bytes& element : elements) append(body, element);
+    for (const Bytes& element : elements)
+        append(body, element);
     return block({0x12}, std::move(body));
 }
 
 Bytes eisa_id(std::string_view id) {
     const auto letter = [&](size_t i) { return static_cast<unsigned>(id[i] - '@') & 0x1f; };
     const auto digit = [&](size_t i) {
-        return static_cast<unsigned>(std::isdigit(static_cast<unsigned char>(id[i])) ? id[i] - '0' : id[i] - 'A' + 10);
+        return static_cast<unsigned>(std::isdigit(static_cast<unsigned char>(id[i])) ? id[i] - '0'
+                                                                                     : id[i] - 'A' + 10);
     };
     const unsigned vendor = letter(0) << 10 | letter(1) << 5 | letter(2);
     const unsigned product = digit(3) << 12 | digit(4) << 8 | digit(5) << 4 | digit(6);
-    return {0x0c, static_cast<uint8_t>(vendor >> 8), static_cast<uint8_t>(vendor), static_cast<uint8_t>(product >> 8),
-            static_cast<uint8_t>(product)};
+    return {0x0c, static_cast<uint8_t>(vendor >> 8), static_cast<uint8_t>(vendor),
+            static_cast<uint8_t>(product >> 8), static_cast<uint8_t>(product)};
 }
 
 Bytes resources(const Bytes& descriptors) {
@@ -121,10 +126,16 @@ Bytes interrupt(uint32_t gsi) {
     return out;
 }
 
-Bytes bus_numbers(uint16_t first, uint16_t last) { return address_space(2, 2, 0, first, last); }
+Bytes bus_numbers(uint16_t first, uint16_t last) {
+    return address_space(2, 2, 0, first, last);
+}
 
-Bytes port_window(uint16_t first, uint16_t last) { return address_space(2, 1, 0x03, first, last); }
+Bytes port_window(uint16_t first, uint16_t last) {
+    return address_space(2, 1, 0x03, first, last);
+}
 
-Bytes memory_window(uint32_t first, uint32_t last) { return address_space(4, 0, 0x01, first, last); }
+Bytes memory_window(uint32_t first, uint32_t last) {
+    return address_space(4, 0, 0x01, first, last);
+}
 
 }  // namespace farcall::vmm::aml

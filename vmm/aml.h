@@ -10,7 +10,9 @@ namespace farcall::vmm::aml {
 
 using Bytes = std::vector<uint8_t>;
 
-inline void append(Bytes& to, const Bytes& more) { to.insert(to.end(), more.begin(), more.end()); }
+inline void append(Bytes& to, const Bytes& more) {
+    to.insert(to.end(), more.begin(), more.end());
+}
 void append_le(Bytes& to, uint64_t value, unsigned bytes);
 
 /// Name strings are a path of 4-character segments: "PC00", "\\_S5_".

@@ -2,12 +2,6 @@
 #include "vmm/bare_guest.h"
 
 #include <fcntl.h>
-#include <linux/stddef.h>
-// Linux headers before 6.7 declare flexible arrays behind an empty struct, which takes room in C++: without
-// this, kvm_cpuid2 has 12 bytes instead of 8, and its ioctl another number.
-#undef __DECLARE_FLEX_ARRAY
-#define __DECLARE_FLEX_ARRAY(type, name) type name[0]
-#include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -17,8 +11,7 @@
 #include <string>
 
 #include "host-lib/error.h"
-
-static_assert(sizeof(kvm_cpuid2) == 8, "KVM's structures as the kernel knows them");
+#include "vmm/kvm_api.h"
 
 namespace farcall::vmm {
 namespace {

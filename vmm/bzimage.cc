@@ -51,8 +51,11 @@ void put(std::span<std::byte> page, uint64_t offset, T value) {
 }  // namespace
 
 LoadedKernel load_bzimage(const InputFile& file, const GuestRam& ram) {
-    const auto bad = [&](const char* why) { return Error(fmt::format("the kernel '{}' {}", file.path(), why)); };
-    if (file.read_struct<uint16_t>(kVersion) < kMinVersion) throw bad("speaks a boot protocol older than 2.12");
+    const auto bad = [&](const char* why) {
+        return Error(fmt::format("the kernel '{}' {}", file.path(), why));
+    };
+    if (file.read_struct<uint16_t>(kVersion) < kMinVersion)
+        throw bad("speaks a boot protocol older than 2.12");
     if ((file.read_struct<uint16_t>(kXLoadFlags) & kKernel64) == 0) throw bad("has no 64-bit entry point");
     if ((file.read_struct<uint8_t>(kLoadFlags) & kLoadedHigh) == 0) throw bad("is a zImage, not a bzImage");
 
@@ -66,7 +69,8 @@ LoadedKernel load_bzimage(const InputFile& file, const GuestRam& ram) {
     kernel.begin = file.read_struct<uint64_t>(kPreferredAddress);
     const auto alignment = file.read_struct<uint32_t>(kAlignment);
     const bool relocatable = file.read_struct<uint8_t>(kRelocatable) != 0;
-    if (kernel.begin < layout::kHighRam || kernel.begin >= layout::kHoleStart) throw bad("has a bad load address");
+    if (kernel.begin < layout::kHighRam || kernel.begin >= layout::kHoleStart)
+        throw bad("has a bad load address");
     if (relocatable && (alignment == 0 || kernel.begin % alignment != 0)) throw bad("has a bad alignment");
     const uint64_t init_bytes = std::max<uint64_t>(file.read_struct<uint32_t>(kInitSize), code_bytes);
     kernel.end = kernel.begin + init_bytes;

@@ -60,7 +60,8 @@ void ControlRequests::post(uint64_t page, uint32_t slot) {
     if (fc_load_acquire(&request.slot_memory->status) != FC_CONTROL_PENDING) return;
     const auto* from = reinterpret_cast<const uint64_t*>(memory);
     auto* to = reinterpret_cast<uint64_t*>(&request.copy);
-    for (size_t i = 0; i < sizeof(fc_control) / sizeof(uint64_t); i++) to[i] = fc_load_relaxed(&from[i]);
+    for (size_t i = 0; i < sizeof(fc_control) / sizeof(uint64_t); i++)
+        to[i] = fc_load_relaxed(&from[i]);
 
     int status;
     {
@@ -77,16 +78,26 @@ void ControlRequests::post(uint64_t page, uint32_t slot) {
 
 void ControlRequests::start(const Request& request) {
     switch (request.copy.op) {
-        case FC_CTL_HELLO: return hello(request);
-        case FC_CTL_CLIENT_CREATE: return create_client(request);
-        case FC_CTL_CLIENT_DESTROY: return destroy_client(request);
-        case FC_CTL_CHANNEL_CREATE: return create_channel(request);
-        case FC_CTL_CHANNEL_DESTROY: return destroy_channel(request);
-        case FC_CTL_REGION_ADD: return add_region(request);
-        case FC_CTL_REGION_REMOVE: return remove_region(request);
-        case FC_CTL_EVENT_IDS: return event_ids(request);
-        case FC_CTL_VM_EXIT: return exit_vm(request);
-        default: return answer(request, -EINVAL);
+        case FC_CTL_HELLO:
+            return hello(request);
+        case FC_CTL_CLIENT_CREATE:
+            return create_client(request);
+        case FC_CTL_CLIENT_DESTROY:
+            return destroy_client(request);
+        case FC_CTL_CHANNEL_CREATE:
+            return create_channel(request);
+        case FC_CTL_CHANNEL_DESTROY:
+            return destroy_channel(request);
+        case FC_CTL_REGION_ADD:
+            return add_region(request);
+        case FC_CTL_REGION_REMOVE:
+            return remove_region(request);
+        case FC_CTL_EVENT_IDS:
+            return event_ids(request);
+        case FC_CTL_VM_EXIT:
+            return exit_vm(request);
+        default:
+            return answer(request, -EINVAL);
     }
 }
 
@@ -122,7 +133,8 @@ void ControlRequests::create_channel(const Request& request) {
     const auto command_slots = static_cast<uint32_t>(in.arg[2]);
     const auto event_slots = static_cast<uint32_t>(in.arg[2] >> 32);
     if (!fc_ring_sizes_ok(command_slots, event_slots)) return answer(request, -EINVAL);
-    const uint32_t event_size = (in.flags & FC_CHANNEL_TIMESTAMPS) != 0 ? sizeof(fc_event_ts) : sizeof(fc_event);
+    const uint32_t event_size =
+        (in.flags & FC_CHANNEL_TIMESTAMPS) != 0 ? sizeof(fc_event_ts) : sizeof(fc_event);
     if (in.arg[1] < fc_channel_bytes(command_slots, event_slots, event_size)) return answer(request, -EINVAL);
     // Vector 0 is the control path's own.
     if (in.arg[3] == 0 || in.arg[3] >= FC_PCI_VECTORS) return answer(request, -EINVAL);
@@ -153,7 +165,8 @@ void ControlRequests::destroy_channel(const Request& request) {
 
 void ControlRequests::add_region(const Request& request) {
     RegionConfig config;
-    const int status = translate_segments(parts_.memory, request.copy.arg[0], request.copy.arg[1], config.segments);
+    const int status =
+        translate_segments(parts_.memory, request.copy.arg[0], request.copy.arg[1], config.segments);
     if (status < 0) return answer(request, status);
     config.flags = request.copy.flags;
     parts_.domain.add_region(request.copy.client, std::move(config),
@@ -167,8 +180,9 @@ void ControlRequests::remove_region(const Request& request) {
 }
 
 void ControlRequests::event_ids(const Request& request) {
-    parts_.domain.allocate_ids(request.copy.client, request.copy.arg[0],
-                               answer_with(request, [](fc_control& out, uint64_t first) { out.arg[0] = first; }));
+    parts_.domain.allocate_ids(
+        request.copy.client, request.copy.arg[0],
+        answer_with(request, [](fc_control& out, uint64_t first) { out.arg[0] = first; }));
 }
 
 void ControlRequests::exit_vm(const Request& request) {
@@ -194,7 +208,8 @@ void ControlRequests::answer(const Request& request, int status) {
     fc_control* to = request.slot_memory;
     fc_store_relaxed(&to->client, request.copy.client);
     fc_store_relaxed(&to->channel, request.copy.channel);
-    for (size_t i = 0; i < std::size(request.copy.arg); i++) fc_store_relaxed(&to->arg[i], request.copy.arg[i]);
+    for (size_t i = 0; i < std::size(request.copy.arg); i++)
+        fc_store_relaxed(&to->arg[i], request.copy.arg[i]);
     fc_store_release(&to->status, status);
     parts_.interrupts.raise(0);
     request_done();

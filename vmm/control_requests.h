@@ -15,11 +15,11 @@
 
 namespace farcall::vmm {
 
-/// The guest's control requests: each is copied once from its slot, checked, handed to the domain, and answered in its
-/// slot by whichever thread of the engine finishes it, followed by an interrupt on vector 0.
+/// The guest's control requests: each is copied once from its slot, checked, handed to the domain, and
+/// answered in its slot by whichever thread of the engine finishes it, followed by an interrupt on vector 0.
 ///
-/// The guest is hostile: whatever it posts, and whenever, ends in an answer or is ignored. post() and reset() may be
-/// called by any thread. Must outlive the engine's threads, and all that it was given must outlive it.
+/// The guest is hostile: whatever it posts, and whenever, ends in an answer or is ignored. post() and reset()
+/// may be called by any thread. Must outlive the engine's threads, and all that it was given must outlive it.
 class ControlRequests {
   public:
     struct Parts {

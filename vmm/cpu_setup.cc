@@ -31,19 +31,20 @@ constexpr uint64_t kMiscFastStrings = 1;
 constexpr uint32_t kMsrMtrrDefault = 0x2ff;
 constexpr uint64_t kMtrrEnabledWriteBack = 1u << 11 | 6;
 
-constexpr uint32_t kBitVmx = 1u << 5;          // 1.ecx
-constexpr uint32_t kBitX2Apic = 1u << 21;      // 1.ecx
-constexpr uint32_t kBitTscDeadline = 1u << 24; // 1.ecx
-constexpr uint32_t kBitHypervisor = 1u << 31;  // 1.ecx
-constexpr uint32_t kBitHtt = 1u << 28;         // 1.edx
-constexpr uint32_t kBitSvm = 1u << 2;          // 0x80000001.ecx
+constexpr uint32_t kBitVmx = 1u << 5;           // 1.ecx
+constexpr uint32_t kBitX2Apic = 1u << 21;       // 1.ecx
+constexpr uint32_t kBitTscDeadline = 1u << 24;  // 1.ecx
+constexpr uint32_t kBitHypervisor = 1u << 31;   // 1.ecx
+constexpr uint32_t kBitHtt = 1u << 28;          // 1.edx
+constexpr uint32_t kBitSvm = 1u << 2;           // 0x80000001.ecx
 
 // One package, one thread per core: the simplest topology that every kernel reads the same way.
 void set_topology(kvm_cpuid_entry2& entry, unsigned index, unsigned count) {
     const auto id_bits = static_cast<uint32_t>(std::bit_width(count - 1));
     switch (entry.function) {
         case 0x4:
-            // Bits 31:26: cores in the package; 25:14: threads that share the cache (the last level: all of them).
+            // Bits 31:26: cores in the package; 25:14: threads that share the cache (the last level: all of
+            // them).
             if ((entry.eax & 0x1f) != 0) {
                 const bool last_level = (entry.eax >> 5 & 7) >= 3;
                 const uint32_t sharing = last_level ? (1u << id_bits) - 1 : 0;
@@ -87,8 +88,8 @@ kvm_segment segment(uint16_t selector, uint8_t type, bool code64) {
 
 }  // namespace
 
-std::vector<kvm_cpuid_entry2> make_cpuid(const std::vector<kvm_cpuid_entry2>& supported, unsigned index, unsigned count,
-                                         bool tsc_deadline) {
+std::vector<kvm_cpuid_entry2> make_cpuid(const std::vector<kvm_cpuid_entry2>& supported, unsigned index,
+                                         unsigned count, bool tsc_deadline) {
     std::vector<kvm_cpuid_entry2> out = supported;
     for (kvm_cpuid_entry2& entry : out) {
         if (entry.function == 1) {
@@ -129,7 +130,8 @@ void set_local_apic(int vcpu_fd) {
     constexpr size_t kLint0 = 0x350, kLint1 = 0x360;
     constexpr uint32_t kDeliverExtInt = 7u << 8, kDeliverNmi = 4u << 8, kDeliveryMask = 7u << 8;
     kvm_lapic_state apic{};
-    if (::ioctl(vcpu_fd, KVM_GET_LAPIC, &apic) < 0) throw errno_error("cannot read a virtual CPU's local APIC");
+    if (::ioctl(vcpu_fd, KVM_GET_LAPIC, &apic) < 0)
+        throw errno_error("cannot read a virtual CPU's local APIC");
     const auto deliver = [&](size_t offset, uint32_t mode) {
         uint32_t value;
         std::memcpy(&value, apic.regs + offset, sizeof value);
@@ -138,7 +140,8 @@ void set_local_apic(int vcpu_fd) {
     };
     deliver(kLint0, kDeliverExtInt);
     deliver(kLint1, kDeliverNmi);
-    if (::ioctl(vcpu_fd, KVM_SET_LAPIC, &apic) < 0) throw errno_error("cannot set a virtual CPU's local APIC");
+    if (::ioctl(vcpu_fd, KVM_SET_LAPIC, &apic) < 0)
+        throw errno_error("cannot set a virtual CPU's local APIC");
 }
 
 }  // namespace
@@ -151,7 +154,8 @@ void set_up_vcpu(int vcpu_fd, const std::vector<kvm_cpuid_entry2>& cpuid) {
 
 void write_boot_tables(const GuestRam& ram) {
     // null, unused, 64-bit code, data, task: the descriptors behind the selectors above.
-    constexpr std::array<uint64_t, 5> kGdt = {0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x008f8b000000ffff};
+    constexpr std::array<uint64_t, 5> kGdt = {0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff,
+                                              0x008f8b000000ffff};
     ram.write(layout::kGdt, kGdt.data(), sizeof kGdt, "boot tables");
 
     constexpr uint64_t kEntries = 512, kPresentWritable = 0x3, kLargePage = 0x80;
@@ -160,7 +164,8 @@ void write_boot_tables(const GuestRam& ram) {
     table[0] = (layout::kPageTables + layout::kPage) | kPresentWritable;
     ram.write(layout::kPageTables, table.data(), sizeof table, "boot tables");
     table.fill(0);
-    for (uint64_t i = 0; i < layout::kIdentityGiB; i++) table[i] = (kDirectories + i * layout::kPage) | kPresentWritable;
+    for (uint64_t i = 0; i < layout::kIdentityGiB; i++)
+        table[i] = (kDirectories + i * layout::kPage) | kPresentWritable;
     ram.write(layout::kPageTables + layout::kPage, table.data(), sizeof table, "boot tables");
     for (uint64_t i = 0; i < layout::kIdentityGiB; i++) {
         for (uint64_t j = 0; j < kEntries; j++) {
@@ -173,7 +178,8 @@ void write_boot_tables(const GuestRam& ram) {
 void set_boot_registers(int vcpu_fd, const LoadedKernel& kernel) {
     const bool long_mode = kernel.protocol == BootProtocol::kLinux64;
     kvm_sregs special{};
-    if (::ioctl(vcpu_fd, KVM_GET_SREGS, &special) < 0) throw errno_error("cannot read a virtual CPU's registers");
+    if (::ioctl(vcpu_fd, KVM_GET_SREGS, &special) < 0)
+        throw errno_error("cannot read a virtual CPU's registers");
     special.cs = segment(kCodeSelector, 0xb, long_mode);
     special.ds = special.es = special.fs = special.gs = special.ss = segment(kDataSelector, 0x3, false);
     special.tr = segment(kTaskSelector, 0xb, false);
@@ -194,7 +200,8 @@ void set_boot_registers(int vcpu_fd, const LoadedKernel& kernel) {
         special.cr4 = kCr4PhysicalAddressExtension;
         special.efer = kEferLongModeEnable | kEferLongModeActive;
     }
-    if (::ioctl(vcpu_fd, KVM_SET_SREGS, &special) < 0) throw errno_error("cannot set a virtual CPU's registers");
+    if (::ioctl(vcpu_fd, KVM_SET_SREGS, &special) < 0)
+        throw errno_error("cannot set a virtual CPU's registers");
 
     kvm_regs general{};
     general.rip = kernel.entry;
@@ -202,7 +209,8 @@ void set_boot_registers(int vcpu_fd, const LoadedKernel& kernel) {
     general.rsp = layout::kBootStack;
     general.rsi = long_mode ? layout::kBootParams : 0;
     general.rbx = long_mode ? 0 : layout::kPvhStartInfo;
-    if (::ioctl(vcpu_fd, KVM_SET_REGS, &general) < 0) throw errno_error("cannot set a virtual CPU's registers");
+    if (::ioctl(vcpu_fd, KVM_SET_REGS, &general) < 0)
+        throw errno_error("cannot set a virtual CPU's registers");
 }
 
 }  // namespace farcall::vmm

@@ -32,8 +32,8 @@ struct Finding {
 };
 
 std::string figures(const KvmProbe& probe) {
-    return fmt::format("one instruction takes {:.1f} ns in guest user mode, {:.1f} ns in guest kernel mode", probe.user_ns,
-                       probe.kernel_ns);
+    return fmt::format("one instruction takes {:.1f} ns in guest user mode, {:.1f} ns in guest kernel mode",
+                       probe.user_ns, probe.kernel_ns);
 }
 
 Finding check_kvm(const KvmProbe& probe) {
@@ -54,8 +54,9 @@ Finding check_kvm(const KvmProbe& probe) {
 Finding check_bare_guest(const KvmProbe& probe) {
     const bool works = probe.usable() && probe.user_ns > 0;
     return {"bare guest (farcall bench)", works, true,
-            works ? fmt::format("guest user mode at {:.1f} ns per instruction", probe.user_ns)
-                  : probe.usable() ? "guest user mode does not run" : probe.problem};
+            works            ? fmt::format("guest user mode at {:.1f} ns per instruction", probe.user_ns)
+            : probe.usable() ? "guest user mode does not run"
+                             : probe.problem};
 }
 
 Finding check_rig() {
@@ -70,7 +71,8 @@ Finding check_rig() {
     const fs::path kernels = (cache != nullptr ? fs::path(cache) : root / ".cache") / "kernels";
     std::error_code failed;
     if (!fs::exists(root / "scripts/rig.sh", failed)) missing.emplace_back("scripts/rig.sh (a source tree)");
-    if (!fs::exists(kernels / "guest-6.12/vmlinux", failed)) missing.emplace_back("its kernel (scripts/fetch-kernels.sh)");
+    if (!fs::exists(kernels / "guest-6.12/vmlinux", failed))
+        missing.emplace_back("its kernel (scripts/fetch-kernels.sh)");
     Finding finding{"nested rig (scripts/rig.sh)", missing.empty(), true, {}};
     finding.text = missing.empty() ? "QEMU, virtiofsd and a kernel are there; slow, but real"
                                    : fmt::format("missing: {}", fmt::join(missing, ", "));
@@ -89,7 +91,8 @@ Finding check_huge_pages() {
     std::ifstream in("/sys/kernel/mm/transparent_hugepage/enabled");
     std::string line;
     std::getline(in, line);
-    const bool works = line.find("[always]") != std::string::npos || line.find("[madvise]") != std::string::npos;
+    const bool works =
+        line.find("[always]") != std::string::npos || line.find("[madvise]") != std::string::npos;
     return {"huge pages for guest memory", works, false,
             line.empty() ? "this kernel has none; guest memory costs more page faults" : line};
 }
@@ -106,9 +109,12 @@ Finding check_cores() {
 
 std::vector<Finding> examine() {
     const KvmProbe probe = probe_kvm();
-    std::vector<Finding> findings = {check_kvm(probe), check_bare_guest(probe), check_rig(),
+    std::vector<Finding> findings = {check_kvm(probe),
+                                     check_bare_guest(probe),
+                                     check_rig(),
                                      {"local transport (farcall serve)", true, true, "needs no KVM"}};
-    for (const std::string& name : guest_names()) findings.push_back(check_guest(name));
+    for (const std::string& name : guest_names())
+        findings.push_back(check_guest(name));
     findings.push_back(check_huge_pages());
     findings.push_back(check_cores());
     return findings;
@@ -128,14 +134,17 @@ void print_json(const std::vector<Finding>& findings) {
 int doctor(bool json) {
     const std::vector<Finding> findings = examine();
     bool works = false;
-    for (const Finding& finding : findings) works = works || (finding.is_place && finding.works);
+    for (const Finding& finding : findings)
+        works = works || (finding.is_place && finding.works);
     if (json) {
         print_json(findings);
     } else {
         for (const Finding& finding : findings) {
             fmt::print("{:3} {:32} {}\n", finding.works ? "yes" : "no", finding.name, finding.text);
         }
-        if (in_rig()) fmt::print("    this is the nested rig: figures of exits and interrupts are not those of hardware\n");
+        if (in_rig())
+            fmt::print(
+                "    this is the nested rig: figures of exits and interrupts are not those of hardware\n");
     }
     return works ? 0 : 1;
 }
@@ -144,7 +153,8 @@ int doctor(bool json) {
 
 void add_doctor_command(CLI::App& app, int* exit_status) {
     auto json = std::make_shared<bool>(false);
-    CLI::App* command = app.add_subcommand("doctor", "say where farcall can run on this machine, and why not elsewhere");
+    CLI::App* command =
+        app.add_subcommand("doctor", "say where farcall can run on this machine, and why not elsewhere");
     command->add_flag("--json", *json, "as JSON: an array of objects with name, works, kind, text");
     command->callback([json, exit_status] { *exit_status = doctor(*json); });
 }

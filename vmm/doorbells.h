@@ -10,8 +10,8 @@
 
 namespace farcall::vmm {
 
-/// Doorbells as ioeventfds: a 32-bit store of any value at the start of page i of the BAR signals worker i's eventfd
-/// inside the kernel.
+/// Doorbells as ioeventfds: a 32-bit store of any value at the start of page i of the BAR signals worker i's
+/// eventfd inside the kernel.
 class KvmDoorbells final : public DoorbellSink {
   public:
     /// `event_fds`: one for each worker; borrowed, as is `vm`.

@@ -24,7 +24,8 @@ class ElfReader {
         if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64) {
             throw Error(fmt::format("'{}' is not for x86-64", file.path()));
         }
-        if (header.e_phnum > kMaxHeaders || (header.e_phnum != 0 && header.e_phentsize != sizeof(Elf64_Phdr)) ||
+        if (header.e_phnum > kMaxHeaders ||
+            (header.e_phnum != 0 && header.e_phentsize != sizeof(Elf64_Phdr)) ||
             header.e_phoff > file.bytes()) {
             throw damaged();
         }
@@ -58,7 +59,8 @@ class ElfReader {
 
     uint64_t file_offset(uint64_t address) const {
         for (const Elf64_Phdr& header : headers_) {
-            if (header.p_type == PT_LOAD && address >= header.p_vaddr && address - header.p_vaddr < header.p_filesz) {
+            if (header.p_type == PT_LOAD && address >= header.p_vaddr &&
+                address - header.p_vaddr < header.p_filesz) {
                 const uint64_t offset = address - header.p_vaddr + header.p_offset;
                 if (offset >= header.p_offset) return offset;
             }
@@ -80,7 +82,8 @@ class ElfReader {
         if (strings_address == 0) return;
         const uint64_t strings = file_offset(strings_address);
         for (const Elf64_Dyn& entry : entries) {
-            const bool wanted = entry.d_tag == DT_NEEDED || entry.d_tag == DT_RPATH || entry.d_tag == DT_RUNPATH;
+            const bool wanted =
+                entry.d_tag == DT_NEEDED || entry.d_tag == DT_RPATH || entry.d_tag == DT_RUNPATH;
             if (!wanted) continue;
             if (entry.d_un.d_val >= file_.bytes()) throw damaged();
             const std::string value = text(strings + entry.d_un.d_val);

@@ -80,9 +80,10 @@ std::string describe_missing(const GuestFiles& files) {
     if (files.kernel.empty()) missing.emplace_back("kernel");
     if (files.module.empty()) missing.emplace_back("module farcall.ko");
     if (files.init.empty()) missing.emplace_back("farcall-init");
-    return fmt::format("the guest's {} {} not there: build them (scripts/fetch-kernels.sh, scripts/build-module.sh), "
-                       "name them (--kernel, --module) or set FARCALL_GUEST_DIR",
-                       fmt::join(missing, " and "), missing.size() == 1 ? "is" : "are");
+    return fmt::format(
+        "the guest's {} {} not there: build them (scripts/fetch-kernels.sh, scripts/build-module.sh), "
+        "name them (--kernel, --module) or set FARCALL_GUEST_DIR",
+        fmt::join(missing, " and "), missing.size() == 1 ? "is" : "are");
 }
 
 }  // namespace farcall::vmm

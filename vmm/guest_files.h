@@ -19,8 +19,9 @@ struct GuestFiles {
 /// The kernel series that this release is tested with, the preferred one first.
 const std::vector<std::string>& guest_names();
 
-/// Looks in FARCALL_GUEST_DIR, <directory of this executable>/guest and <prefix>/lib/farcall/guest, in this order:
-/// NAME/{vmlinux,bzImage,farcall.ko}; the init lies beside them, beside the executable or in <prefix>/lib/farcall.
+/// Looks in FARCALL_GUEST_DIR, <directory of this executable>/guest and <prefix>/lib/farcall/guest, in this
+/// order: NAME/{vmlinux,bzImage,farcall.ko}; the init lies beside them, beside the executable or in
+/// <prefix>/lib/farcall.
 GuestFiles find_guest_files(const std::string& name);
 
 /// The first of guest_names() that is complete, else the first that has a kernel, else an empty one.

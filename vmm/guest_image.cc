@@ -21,18 +21,20 @@ constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 
 // What a shell script that starts something is likely to want.
 constexpr std::array kApplets = {
-    "ash",   "awk",   "base64", "basename", "cat",   "chmod", "chown", "clear",  "cmp",   "cp",     "cut",   "date",
-    "dd",    "df",    "diff",   "dirname",  "dmesg", "du",    "echo",  "env",    "expr",  "false",  "find",  "free",
-    "grep",  "gunzip", "gzip",  "head",     "hexdump", "hostname", "id", "insmod", "kill", "less",  "ln",    "ls",
-    "lsmod", "md5sum", "mkdir", "mkfifo",   "mknod", "mktemp", "mount", "mv",    "nc",    "nice",   "nproc", "od",
-    "pgrep", "pidof", "pkill",  "printf",   "ps",    "pwd",   "readlink", "rm",  "rmdir", "rmmod",  "sed",   "seq",
-    "sh",    "sha256sum", "sleep", "sort",  "stat",  "stty",  "sync",  "tail",   "tar",   "tee",    "test",  "time",
-    "top",   "touch", "tr",     "true",     "tty",   "umount", "uname", "uniq",  "uptime", "vi",    "wc",    "which",
-    "whoami", "xargs", "yes"};
+    "ash",      "awk",     "base64",   "basename", "cat",    "chmod",  "chown",   "clear",     "cmp",
+    "cp",       "cut",     "date",     "dd",       "df",     "diff",   "dirname", "dmesg",     "du",
+    "echo",     "env",     "expr",     "false",    "find",   "free",   "grep",    "gunzip",    "gzip",
+    "head",     "hexdump", "hostname", "id",       "insmod", "kill",   "less",    "ln",        "ls",
+    "lsmod",    "md5sum",  "mkdir",    "mkfifo",   "mknod",  "mktemp", "mount",   "mv",        "nc",
+    "nice",     "nproc",   "od",       "pgrep",    "pidof",  "pkill",  "printf",  "ps",        "pwd",
+    "readlink", "rm",      "rmdir",    "rmmod",    "sed",    "seq",    "sh",      "sha256sum", "sleep",
+    "sort",     "stat",    "stty",     "sync",     "tail",   "tar",    "tee",     "test",      "time",
+    "top",      "touch",   "tr",       "true",     "tty",    "umount", "uname",   "uniq",      "uptime",
+    "vi",       "wc",      "which",    "whoami",   "xargs",  "yes"};
 
 void add_skeleton(Initramfs& image, const GuestCommand& command) {
-    for (const char* directory : {"/proc", "/sys", "/dev", "/run", "/mnt", "/etc", "/root", "/home", "/var", "/usr/bin",
-                                  "/usr/sbin", "/usr/lib", "/usr/lib64", "/farcall"}) {
+    for (const char* directory : {"/proc", "/sys", "/dev", "/run", "/mnt", "/etc", "/root", "/home", "/var",
+                                  "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/farcall"}) {
         image.add_directory(directory);
     }
     image.add_directory("/tmp", 01777);
@@ -43,7 +45,8 @@ void add_skeleton(Initramfs& image, const GuestCommand& command) {
     image.add_character_device("/dev/console", 0600, 5, 1);
     image.add_character_device("/dev/null", 0666, 1, 3);
     std::string users = "root:x:0:0:root:/root:/bin/sh\n", groups = "root:x:0:\n";
-    if (command.user != 0) users += fmt::format("user:x:{}:{}:user:/tmp:/bin/sh\n", command.user, command.group);
+    if (command.user != 0)
+        users += fmt::format("user:x:{}:{}:user:/tmp:/bin/sh\n", command.user, command.group);
     if (command.group != 0) groups += fmt::format("user:x:{}:\n", command.group);
     image.add_file("/etc/passwd", 0644, users + "nobody:x:65534:65534:nobody:/:/bin/false\n");
     image.add_file("/etc/group", 0644, groups + "nogroup:x:65534:\n");
@@ -57,7 +60,8 @@ void add_busybox(Initramfs& image) {
     const auto needs = read_elf_needs(InputFile(busybox, "program"));
     if (!needs || !needs->interpreter.empty()) return;
     image.add_host_file("/bin/busybox", 0755, busybox);
-    for (const char* applet : kApplets) image.add_symlink(fmt::format("/bin/{}", applet), "busybox");
+    for (const char* applet : kApplets)
+        image.add_symlink(fmt::format("/bin/{}", applet), "busybox");
 }
 
 void add_additions(ProgramPacker& packer, const std::vector<std::string>& additions) {
@@ -68,10 +72,13 @@ void add_additions(ProgramPacker& packer, const std::vector<std::string>& additi
         if (host.empty() || !std::filesystem::exists(host, failed)) {
             throw Error(fmt::format("--add: there is no '{}'", host));
         }
-        std::string guest = colon == std::string::npos ? std::filesystem::absolute(host).lexically_normal().string()
-                                                       : addition.substr(colon + 1);
-        while (guest.size() > 1 && guest.ends_with('/')) guest.pop_back();
-        if (!guest.starts_with('/')) throw Error(fmt::format("--add: '{}' is not an absolute path in the guest", guest));
+        std::string guest = colon == std::string::npos
+                                ? std::filesystem::absolute(host).lexically_normal().string()
+                                : addition.substr(colon + 1);
+        while (guest.size() > 1 && guest.ends_with('/'))
+            guest.pop_back();
+        if (!guest.starts_with('/'))
+            throw Error(fmt::format("--add: '{}' is not an absolute path in the guest", guest));
         packer.add(host, guest);
     }
 }
@@ -91,14 +98,17 @@ std::string configuration(const GuestCommand& command, const std::string& progra
         text += fmt::format("{} {}\n", key, percent_encode(value));
     };
     line("arg", program);
-    for (size_t i = 1; i < command.arguments.size(); i++) line("arg", command.arguments[i]);
+    for (size_t i = 1; i < command.arguments.size(); i++)
+        line("arg", command.arguments[i]);
     line("env", fmt::format("PATH={}", kPath));
     line("env", fmt::format("HOME={}", command.user == 0 ? "/root" : "/tmp"));
     line("env", fmt::format("USER={}", command.user == 0 ? "root" : "user"));
-    for (const std::string& variable : command.environment) line("env", variable);
+    for (const std::string& variable : command.environment)
+        line("env", variable);
     line("cwd", command.directory);
     line("user", fmt::format("{}:{}", command.user, command.group));
-    if (command.terminal) line("tty", fmt::format("{}x{}", command.terminal->rows, command.terminal->columns));
+    if (command.terminal)
+        line("tty", fmt::format("{}x{}", command.terminal->rows, command.terminal->columns));
     if (command.keep_log) line("log", "1");
     return text;
 }

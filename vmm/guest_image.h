@@ -17,7 +17,8 @@ struct TerminalSize {
 
 /// What the guest is to run, and with what.
 struct GuestCommand {
-    std::vector<std::string> arguments;  ///< the first is a program of this machine: a path, or a name in PATH
+    std::vector<std::string>
+        arguments;  ///< the first is a program of this machine: a path, or a name in PATH
     std::vector<std::string> environment;  ///< NAME=VALUE, on top of PATH, HOME and so on
     std::string directory = "/";
     unsigned user = 1000;
@@ -28,11 +29,13 @@ struct GuestCommand {
     std::string base;                      ///< an archive to start from, or empty
 };
 
-/// The initial RAM disk of a guest that runs `command`: init, module, configuration, a small root file system, the
-/// command with its libraries, a static busybox where this machine has one. Throws farcall::Error.
+/// The initial RAM disk of a guest that runs `command`: init, module, configuration, a small root file
+/// system, the command with its libraries, a static busybox where this machine has one. Throws
+/// farcall::Error.
 Initramfs make_guest_image(const GuestFiles& files, const GuestCommand& command);
 
-/// `text` with everything percent-encoded that is white space, a control byte or a percent sign: <farcall/init.h>.
+/// `text` with everything percent-encoded that is white space, a control byte or a percent sign:
+/// <farcall/init.h>.
 std::string percent_encode(const std::string& text);
 
 }  // namespace farcall::vmm

@@ -32,7 +32,8 @@ GuestRam::GuestRam(uint64_t bytes, MemoryBacking backing) {
     bytes_ = (bytes + layout::kMiB - 1) / layout::kMiB * layout::kMiB;
     mapped_bytes_ = bytes_ + kHugePage;
     // Reserve with room to align, then map over it: a memfd needs its offset 0 at the aligned address.
-    void* reserved = ::mmap(nullptr, mapped_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* reserved =
+        ::mmap(nullptr, mapped_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (reserved == MAP_FAILED) throw no_memory(bytes_);
     mapped_ = static_cast<std::byte*>(reserved);
     const auto start = reinterpret_cast<uintptr_t>(reserved);
@@ -43,7 +44,8 @@ GuestRam::GuestRam(uint64_t bytes, MemoryBacking backing) {
         if (!memfd_ || ::ftruncate(memfd_.get(), static_cast<off_t>(bytes_)) < 0) throw no_memory(bytes_);
         flags = MAP_FIXED | MAP_NORESERVE | MAP_SHARED;
     }
-    if (::mmap(base_, bytes_, PROT_READ | PROT_WRITE, flags, memfd_.get(), 0) == MAP_FAILED) throw no_memory(bytes_);
+    if (::mmap(base_, bytes_, PROT_READ | PROT_WRITE, flags, memfd_.get(), 0) == MAP_FAILED)
+        throw no_memory(bytes_);
     // Advice only: without huge pages everything works, with more page faults.
     ::madvise(base_, bytes_, MADV_HUGEPAGE);
     // A core dump of the monitor is about the monitor.
@@ -56,9 +58,13 @@ GuestRam::~GuestRam() {
     if (mapped_ != nullptr) ::munmap(mapped_, mapped_bytes_);
 }
 
-uint64_t GuestRam::low_bytes() const { return std::min(bytes_, layout::kHoleStart); }
+uint64_t GuestRam::low_bytes() const {
+    return std::min(bytes_, layout::kHoleStart);
+}
 
-uint64_t GuestRam::high_bytes() const { return bytes_ - low_bytes(); }
+uint64_t GuestRam::high_bytes() const {
+    return bytes_ - low_bytes();
+}
 
 std::span<std::byte> GuestRam::at(uint64_t address, uint64_t bytes, const char* what) const {
     std::byte* host = memory_.translate(address, bytes);

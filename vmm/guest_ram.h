@@ -15,11 +15,13 @@ class Vm;
 
 enum class MemoryBacking { kAnonymous, kMemfd };
 
-/// The guest's RAM: one host mapping, used in place by vCPUs, loaders and the engine. RAM beyond the 32-bit hole
-/// continues above it. Immutable after construction; must outlive everything that was given its addresses.
+/// The guest's RAM: one host mapping, used in place by vCPUs, loaders and the engine. RAM beyond the 32-bit
+/// hole continues above it. Immutable after construction; must outlive everything that was given its
+/// addresses.
 class GuestRam {
   public:
-    /// `bytes` is rounded up to whole MiB. Throws farcall::Error when it is out of bounds or the host has too little.
+    /// `bytes` is rounded up to whole MiB. Throws farcall::Error when it is out of bounds or the host has too
+    /// little.
     GuestRam(uint64_t bytes, MemoryBacking backing);
     ~GuestRam();
     GuestRam(const GuestRam&) = delete;

@@ -20,7 +20,9 @@ constexpr uint64_t kBaseAlign = 512;
 constexpr unsigned kMaxLinks = 32;
 constexpr const char* kTrailer = "TRAILER!!!";
 
-uint64_t align(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
+uint64_t align(uint64_t value, uint64_t to) {
+    return (value + to - 1) / to * to;
+}
 
 uint64_t entry_bytes(const std::string& name, uint64_t data) {
     return align(kHeaderBytes + name.size() + 1, 4) + align(data, 4);
@@ -75,7 +77,8 @@ std::string Initramfs::follow(const std::string& path) const {
         const std::string next = done.empty() ? part : done + "/" + part;
         const auto entry = entries_.find(next);
         if (!rest.empty() && entry != entries_.end() && S_ISLNK(entry->second.mode)) {
-            if (++links > kMaxLinks) throw Error(fmt::format("too many symbolic links on the way to '{}'", path));
+            if (++links > kMaxLinks)
+                throw Error(fmt::format("too many symbolic links on the way to '{}'", path));
             if (entry->second.content.starts_with('/')) done.clear();
             push(entry->second.content);
             continue;
@@ -140,14 +143,17 @@ void Initramfs::add_base(const std::string& host_path) {
     bases_.push_back(host_path);
 }
 
-bool Initramfs::contains(const std::string& path) const { return entries_.contains(follow(path)); }
+bool Initramfs::contains(const std::string& path) const {
+    return entries_.contains(follow(path));
+}
 
 uint64_t Initramfs::bytes() const {
     uint64_t sum = 0;
     for (const std::string& base : bases_) {
         sum = align(sum + InputFile(base, "base of the initial RAM disk").bytes(), kBaseAlign);
     }
-    for (const auto& [name, entry] : entries_) sum += entry_bytes(name, entry.bytes);
+    for (const auto& [name, entry] : entries_)
+        sum += entry_bytes(name, entry.bytes);
     return sum + entry_bytes(kTrailer, 0);
 }
 
@@ -161,9 +167,9 @@ void Initramfs::write(std::span<std::byte> out) const {
     uint32_t inode = 1;
     const auto header = [&](const std::string& name, const Entry& entry) {
         const unsigned links = S_ISDIR(entry.mode) ? 2 : 1;
-        cursor.put(fmt::format("070701{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}",
-                               inode++, entry.mode, 0, 0, links, 0, entry.bytes, 0, 0, entry.major, entry.minor,
-                               name.size() + 1, 0));
+        cursor.put(fmt::format(
+            "070701{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}", inode++,
+            entry.mode, 0, 0, links, 0, entry.bytes, 0, 0, entry.major, entry.minor, name.size() + 1, 0));
         cursor.put(name);
         cursor.take(1)[0] = std::byte{0};
         cursor.pad(4);

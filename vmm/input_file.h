@@ -11,7 +11,8 @@
 
 namespace farcall::vmm {
 
-/// A regular file that is read at offsets, each read checked against its size. `what` names it in errors ("kernel").
+/// A regular file that is read at offsets, each read checked against its size. `what` names it in errors
+/// ("kernel").
 class InputFile {
   public:
     /// Throws farcall::Error: absent, unreadable, not a regular file, empty.
@@ -21,7 +22,8 @@ class InputFile {
     const std::string& path() const { return path_; }
     const std::string& what() const { return what_; }
 
-    /// Fills `out` from `offset`. Throws farcall::Error ("… is truncated") unless all of it is inside the file.
+    /// Fills `out` from `offset`. Throws farcall::Error ("… is truncated") unless all of it is inside the
+    /// file.
     void read(uint64_t offset, std::span<std::byte> out) const;
 
     template <typename T>

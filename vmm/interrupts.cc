@@ -24,18 +24,26 @@ std::vector<kvm_irq_routing_entry> default_routes() {
         entry.u.irqchip.pin = pin;
         routes.push_back(entry);
     };
-    for (uint32_t gsi = 0; gsi < 8; gsi++) add(gsi, KVM_IRQCHIP_PIC_MASTER, gsi);
-    for (uint32_t gsi = 8; gsi < 16; gsi++) add(gsi, KVM_IRQCHIP_PIC_SLAVE, gsi - 8);
-    for (uint32_t gsi = 0; gsi < layout::kIoApicPins; gsi++) add(gsi, KVM_IRQCHIP_IOAPIC, gsi);
+    for (uint32_t gsi = 0; gsi < 8; gsi++)
+        add(gsi, KVM_IRQCHIP_PIC_MASTER, gsi);
+    for (uint32_t gsi = 8; gsi < 16; gsi++)
+        add(gsi, KVM_IRQCHIP_PIC_SLAVE, gsi - 8);
+    for (uint32_t gsi = 0; gsi < layout::kIoApicPins; gsi++)
+        add(gsi, KVM_IRQCHIP_IOAPIC, gsi);
     return routes;
 }
 
-uint32_t gsi_of(unsigned vector) { return layout::kGsiMsiFirst + vector; }
+uint32_t gsi_of(unsigned vector) {
+    return layout::kGsiMsiFirst + vector;
+}
 
 }  // namespace
 
 KvmInterrupts::KvmInterrupts(Vm& vm)
-    : vm_(vm), com1_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), fixed_(default_routes()), routes_(Msix::kVectors) {
+    : vm_(vm),
+      com1_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      fixed_(default_routes()),
+      routes_(Msix::kVectors) {
     if (!com1_) throw errno_error("cannot create an eventfd");
     int result = vm_.set_routing(fixed_);
     if (result == 0) result = vm_.assign_irqfd(com1_.get(), layout::kGsiCom1);
@@ -71,7 +79,8 @@ void KvmInterrupts::connect(unsigned vector, int event_fd, const MsiMessage& mes
     route(vector, message);
     if (routes_[vector].attached) return;
     const int result = vm_.assign_irqfd(event_fd, gsi_of(vector));
-    if (result < 0) spdlog::debug("interrupt vector {} cannot be attached: {}", vector, std::strerror(-result));
+    if (result < 0)
+        spdlog::debug("interrupt vector {} cannot be attached: {}", vector, std::strerror(-result));
     routes_[vector].attached = result == 0;
 }
 

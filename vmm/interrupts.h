@@ -12,8 +12,8 @@
 
 namespace farcall::vmm {
 
-/// KVM's interrupt routing: the I/O APIC's pins and PICs as ever, and one global interrupt number per MSI-X vector,
-/// with irqfds on them. Any thread.
+/// KVM's interrupt routing: the I/O APIC's pins and PICs as ever, and one global interrupt number per MSI-X
+/// vector, with irqfds on them. Any thread.
 class KvmInterrupts final : public InterruptSink {
   public:
     /// `vm` must outlive this object and have its interrupt controllers. Throws farcall::Error.

@@ -11,8 +11,8 @@
 
 namespace farcall::vmm {
 
-/// All port and memory accesses that leave the guest. What nobody answers reads all ones; writes to it are ignored.
-/// Any thread.
+/// All port and memory accesses that leave the guest. What nobody answers reads all ones; writes to it are
+/// ignored. Any thread.
 class IoBus {
   public:
     IoBus(PciBus& pci, Serial& serial, StopEvent& stop) : pci_(pci), serial_(serial), stop_(stop) {}

@@ -36,7 +36,8 @@ LoadedKernel load_kernel(const InputFile& file, const GuestRam& ram) {
         file.read(kHeaderMagic, magic);
         if (std::memcmp(magic.data(), "HdrS", 4) == 0) return detail::load_bzimage(file, ram);
     }
-    throw Error(fmt::format("'{}' is not a Linux kernel: neither a bzImage nor an uncompressed vmlinux", file.path()));
+    throw Error(fmt::format("'{}' is not a Linux kernel: neither a bzImage nor an uncompressed vmlinux",
+                            file.path()));
 }
 
 InitrdPlace place_initrd(const LoadedKernel& kernel, const GuestRam& ram, uint64_t bytes) {
@@ -44,8 +45,9 @@ InitrdPlace place_initrd(const LoadedKernel& kernel, const GuestRam& ram, uint64
     const uint64_t limit = std::min(kernel.initrd_limit, ram.low_bytes());
     const uint64_t lowest = std::max(kernel.end, layout::kHighRam);
     if (bytes > limit || limit - bytes < lowest) {
-        throw Error(fmt::format("too little guest memory: {} MiB do not hold the kernel and an initial RAM disk of {} MiB",
-                                ram.bytes() / layout::kMiB, bytes / layout::kMiB + 1));
+        throw Error(fmt::format(
+            "too little guest memory: {} MiB do not hold the kernel and an initial RAM disk of {} MiB",
+            ram.bytes() / layout::kMiB, bytes / layout::kMiB + 1));
     }
     const uint64_t address = (limit - bytes) / layout::kPage * layout::kPage;
     if (address < lowest) throw Error("too little guest memory for the kernel and its initial RAM disk");
@@ -56,7 +58,8 @@ void write_boot_information(const LoadedKernel& kernel, const GuestRam& ram, con
                             const std::string& command_line) {
     const uint64_t room = std::min(kernel.command_line_max, layout::kCommandLineMax - 1);
     if (command_line.size() > room) {
-        throw Error(fmt::format("the kernel command line has {} bytes; this kernel takes {}", command_line.size(), room));
+        throw Error(fmt::format("the kernel command line has {} bytes; this kernel takes {}",
+                                command_line.size(), room));
     }
     ram.write(layout::kCommandLine, command_line.c_str(), command_line.size() + 1, "kernel command line");
     if (kernel.protocol == BootProtocol::kPvh) {

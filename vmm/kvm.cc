@@ -16,7 +16,8 @@ namespace farcall::vmm {
 
 namespace {
 
-#define FC_CAPABILITY(name, why) {name, #name, why}
+#define FC_CAPABILITY(name, why) \
+    { name, #name, why }
 constexpr std::array kNeeded = {
     Capability FC_CAPABILITY(KVM_CAP_USER_MEMORY, "guest RAM"),
     Capability FC_CAPABILITY(KVM_CAP_IRQCHIP, "interrupt controllers in the kernel"),
@@ -38,13 +39,16 @@ int call(int fd, unsigned long request, void* argument) {
 
 }  // namespace
 
-std::span<const Capability> needed_capabilities() { return kNeeded; }
+std::span<const Capability> needed_capabilities() {
+    return kNeeded;
+}
 
 Kvm::Kvm() : fd_(::open("/dev/kvm", O_RDWR | O_CLOEXEC)) {
     if (!fd_) {
         if (errno == ENOENT) throw Error("this machine offers no KVM: /dev/kvm does not exist");
         if (errno == EACCES || errno == EPERM) {
-            throw Error("no permission to open /dev/kvm: run as a member of the group that owns it, or as root");
+            throw Error(
+                "no permission to open /dev/kvm: run as a member of the group that owns it, or as root");
         }
         throw errno_error("cannot open /dev/kvm");
     }
@@ -89,7 +93,8 @@ std::vector<kvm_cpuid_entry2> Kvm::supported_cpuid() const {
 
 size_t Kvm::run_bytes() const {
     const int bytes = ::ioctl(fd_.get(), KVM_GET_VCPU_MMAP_SIZE, 0);
-    if (bytes < static_cast<int>(sizeof(kvm_run))) throw errno_error("cannot read the size of KVM's vCPU state");
+    if (bytes < static_cast<int>(sizeof(kvm_run)))
+        throw errno_error("cannot read the size of KVM's vCPU state");
     return static_cast<size_t>(bytes);
 }
 
@@ -106,7 +111,8 @@ Vm::Vm(const Kvm& kvm) {
 void Vm::create_interrupt_controllers() {
     if (::ioctl(fd(), KVM_SET_TSS_ADDR, layout::kTss) < 0) throw errno_error("KVM_SET_TSS_ADDR");
     uint64_t identity_map = layout::kIdentityMap;
-    if (::ioctl(fd(), KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0) throw errno_error("KVM_SET_IDENTITY_MAP_ADDR");
+    if (::ioctl(fd(), KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0)
+        throw errno_error("KVM_SET_IDENTITY_MAP_ADDR");
     if (::ioctl(fd(), KVM_CREATE_IRQCHIP, 0) < 0) throw errno_error("cannot create interrupt controllers");
     kvm_pit_config pit{};
     pit.flags = KVM_PIT_SPEAKER_DUMMY;
@@ -119,7 +125,8 @@ void Vm::add_memory(uint32_t slot, uint64_t guest_address, uint64_t bytes, void*
     region.guest_phys_addr = guest_address;
     region.memory_size = bytes;
     region.userspace_addr = reinterpret_cast<uint64_t>(host);
-    if (::ioctl(fd(), KVM_SET_USER_MEMORY_REGION, &region) < 0) throw errno_error("cannot give the guest its RAM");
+    if (::ioctl(fd(), KVM_SET_USER_MEMORY_REGION, &region) < 0)
+        throw errno_error("cannot give the guest its RAM");
 }
 
 UniqueFd Vm::create_vcpu(unsigned index) {

@@ -23,7 +23,8 @@ std::span<const Capability> needed_capabilities();
 /// /dev/kvm. Any thread may use it.
 class Kvm {
   public:
-    /// Throws farcall::Error that says why /dev/kvm cannot be used: absent, no permission, another API version.
+    /// Throws farcall::Error that says why /dev/kvm cannot be used: absent, no permission, another API
+    /// version.
     Kvm();
 
     int fd() const { return fd_.get(); }

@@ -30,7 +30,8 @@ Machine::Machine(const Kvm& kvm, const MachineConfig& config)
       interrupts_(*interrupts_holder_),
       serial_(console_, [this] { interrupts_.raise_com1(); }),
       bus_(pci_, serial_, stop_) {
-    const auto limit = std::min<unsigned>(layout::kMaxCpus, static_cast<unsigned>(kvm.extension(KVM_CAP_MAX_VCPUS)));
+    const auto limit =
+        std::min<unsigned>(layout::kMaxCpus, static_cast<unsigned>(kvm.extension(KVM_CAP_MAX_VCPUS)));
     if (config.cpus < 1 || config.cpus > limit) {
         throw Error(fmt::format("{} virtual CPUs are not possible here: 1 to {} are", config.cpus, limit));
     }
@@ -44,7 +45,9 @@ Machine::Machine(const Kvm& kvm, const MachineConfig& config)
     install_kick_signal();
 }
 
-Machine::~Machine() { stop(); }
+Machine::~Machine() {
+    stop();
+}
 
 void Machine::load(const InputFile& kernel, uint64_t initrd_bytes, const InitrdWriter& write_initrd,
                    const std::string& command_line) {
@@ -54,24 +57,34 @@ void Machine::load(const InputFile& kernel, uint64_t initrd_bytes, const InitrdW
     write_boot_information(loaded, ram_, initrd, command_line);
     write_boot_tables(ram_);
     const auto acpi = make_acpi_tables(config_.cpus);
-    if (acpi.size() > layout::kAcpiTablesEnd - layout::kAcpiTables) throw Error("too many virtual CPUs for the tables");
+    if (acpi.size() > layout::kAcpiTablesEnd - layout::kAcpiTables)
+        throw Error("too many virtual CPUs for the tables");
     ram_.write(layout::kAcpiTables, acpi.data(), acpi.size(), "ACPI tables");
     set_boot_registers(vcpus_.front()->fd(), loaded);
 }
 
+void Machine::prepare() {
+    for (const auto& vcpu : vcpus_)
+        vcpu->start(bus_, stop_, config_.vcpu_cores, go_);
+}
+
 void Machine::start() {
-    for (const auto& vcpu : vcpus_) vcpu->start(bus_, stop_, config_.vcpu_cores);
+    if (!going_) go_.count_down();
+    going_ = true;
 }
 
 void Machine::stop() {
-    for (const auto& vcpu : vcpus_) vcpu->kick();
+    for (const auto& vcpu : vcpus_)
+        vcpu->kick();
+    start();
     past_exits_ = exits();
     vcpus_.clear();
 }
 
 uint64_t Machine::exits() const {
     uint64_t sum = past_exits_;
-    for (const auto& vcpu : vcpus_) sum += vcpu->exits();
+    for (const auto& vcpu : vcpus_)
+        sum += vcpu->exits();
     return sum;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <latch>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,8 +32,8 @@ struct MachineConfig {
 /// Fills the initrd in place: exactly the bytes that were announced.
 using InitrdWriter = std::function<void(std::span<std::byte>)>;
 
-/// A virtual machine without its offload device: RAM, vCPUs, interrupt controllers, buses, console. Built, given a
-/// kernel and devices, started, stopped; used by one thread, except stop_event().
+/// A virtual machine without its offload device: RAM, vCPUs, interrupt controllers, buses, console. Built,
+/// given a kernel and devices, started, stopped; used by one thread, except stop_event().
 class Machine {
   public:
     /// Throws farcall::Error.
@@ -50,7 +51,9 @@ class Machine {
     /// Loads kernel, initrd (`bytes` may be 0), command line and tables. Throws farcall::Error.
     void load(const InputFile& kernel, uint64_t initrd_bytes, const InitrdWriter& write_initrd,
               const std::string& command_line);
-    /// Starts the vCPUs. The PCI bus takes no further devices.
+    /// Starts the vCPUs' threads, which wait. The PCI bus takes no further devices.
+    void prepare();
+    /// Lets the guest run.
     void start();
     /// Ends the vCPU threads. Repeatable.
     void stop();
@@ -70,6 +73,8 @@ class Machine {
     KvmInterrupts& interrupts_;
     Serial serial_;
     IoBus bus_;
+    std::latch go_{1};
+    bool going_ = false;
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
     uint64_t past_exits_ = 0;
 };

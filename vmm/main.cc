@@ -19,7 +19,8 @@ constexpr int kStatusFailed = 125;
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Runs programs in virtual machines whose system calls are served by dedicated host cores.", "farcall");
+    CLI::App app("Runs programs in virtual machines whose system calls are served by dedicated host cores.",
+                 "farcall");
     app.set_version_flag("--version", FARCALL_VERSION);
     app.require_subcommand(1);
     int status = 0;

@@ -33,7 +33,8 @@ void Msix::set_control(bool enabled, bool all_masked) {
     if (enabled == enabled_ && all_masked == all_masked_) return;
     enabled_ = enabled;
     all_masked_ = all_masked;
-    for (unsigned i = 0; i < kVectors; i++) update(i);
+    for (unsigned i = 0; i < kVectors; i++)
+        update(i);
 }
 
 void Msix::update(unsigned index) {
@@ -43,7 +44,8 @@ void Msix::update(unsigned index) {
     if (open && (!vector.connected || message != vector.connected_message)) {
         // Taken out and put back, so that the sink sees an edge for what came while the vector was masked.
         uint64_t count = 0;
-        const bool pending = !vector.connected && ::read(vector.event.get(), &count, sizeof count) == sizeof count;
+        const bool pending =
+            !vector.connected && ::read(vector.event.get(), &count, sizeof count) == sizeof count;
         sink_.connect(index, vector.event.get(), message);
         vector.connected = true;
         vector.connected_message = message;
@@ -65,7 +67,8 @@ uint32_t Msix::read_word(uint64_t offset) const {
     if (offset >= kPendingOffset && offset < kPendingOffset + kPendingBytes) {
         const auto first = static_cast<unsigned>((offset - kPendingOffset) * 8);
         uint32_t bits = 0;
-        for (unsigned i = 0; i < 32; i++) bits |= static_cast<uint32_t>(is_pending(vectors_[first + i])) << i;
+        for (unsigned i = 0; i < 32; i++)
+            bits |= static_cast<uint32_t>(is_pending(vectors_[first + i])) << i;
         return bits;
     }
     return 0;

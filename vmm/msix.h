@@ -22,15 +22,17 @@ struct MsiMessage {
 class InterruptSink {
   public:
     virtual ~InterruptSink() = default;
-    /// From now on a write to `event_fd` interrupts the guest with `message`; also called when the message changes.
+    /// From now on a write to `event_fd` interrupts the guest with `message`; also called when the message
+    /// changes.
     virtual void connect(unsigned vector, int event_fd, const MsiMessage& message) = 0;
     /// From now on writes to `event_fd` stay there, to be seen as the vector's pending bit.
     virtual void disconnect(unsigned vector, int event_fd) = 0;
 };
 
-/// MSI-X table and pending bits of the offload device. Raising vector v is a write of 8 bytes to fd(v), by any thread
-/// at any time: an unmasked vector is delivered by the sink without this class; a masked one stays in the eventfd, is
-/// read as pending, and is delivered when it is unmasked. All methods may be called by any thread.
+/// MSI-X table and pending bits of the offload device. Raising vector v is a write of 8 bytes to fd(v), by
+/// any thread at any time: an unmasked vector is delivered by the sink without this class; a masked one stays
+/// in the eventfd, is read as pending, and is delivered when it is unmasked. All methods may be called by any
+/// thread.
 class Msix {
   public:
     static constexpr unsigned kVectors = FC_PCI_VECTORS;

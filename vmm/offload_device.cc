@@ -69,14 +69,22 @@ void OffloadDevice::bar_write(unsigned bar, uint64_t offset, unsigned bytes, uin
 
 uint32_t OffloadDevice::register_read(uint64_t offset) {
     switch (offset) {
-        case FC_REG_MAGIC: return FC_ABI_MAGIC;
-        case FC_REG_VERSION: return FC_ABI_VERSION;
-        case FC_REG_FEATURES_LO: return static_cast<uint32_t>(FC_FEATURE_ALL);
-        case FC_REG_FEATURES_HI: return static_cast<uint32_t>(FC_FEATURE_ALL >> 32);
-        case FC_REG_CONTROL_LO: return static_cast<uint32_t>(control_page_);
-        case FC_REG_CONTROL_HI: return static_cast<uint32_t>(control_page_ >> 32);
-        case FC_REG_RESET: return requests_.reset_pending() ? 1 : 0;
-        default: return ~0u;
+        case FC_REG_MAGIC:
+            return FC_ABI_MAGIC;
+        case FC_REG_VERSION:
+            return FC_ABI_VERSION;
+        case FC_REG_FEATURES_LO:
+            return static_cast<uint32_t>(FC_FEATURE_ALL);
+        case FC_REG_FEATURES_HI:
+            return static_cast<uint32_t>(FC_FEATURE_ALL >> 32);
+        case FC_REG_CONTROL_LO:
+            return static_cast<uint32_t>(control_page_);
+        case FC_REG_CONTROL_HI:
+            return static_cast<uint32_t>(control_page_ >> 32);
+        case FC_REG_RESET:
+            return requests_.reset_pending() ? 1 : 0;
+        default:
+            return ~0u;
     }
 }
 
@@ -93,15 +101,22 @@ void OffloadDevice::register_write(uint64_t offset, uint32_t value) {
             control_page_ = (control_page_ & kLow) | static_cast<uint64_t>(value) << 32;
             break;
         }
-        case FC_REG_CONTROL_POST: requests_.post(control_page_, value); break;
-        case FC_REG_RESET: requests_.reset(); break;
-        case FC_REG_VM_EXIT: parts_.stop.request(StopReason::kGuestExit, static_cast<int>(value & 0xff)); break;
-        default: break;
+        case FC_REG_CONTROL_POST:
+            requests_.post(control_page_, value);
+            break;
+        case FC_REG_RESET:
+            requests_.reset();
+            break;
+        case FC_REG_VM_EXIT:
+            parts_.stop.request(StopReason::kGuestExit, static_cast<int>(value & 0xff));
+            break;
+        default:
+            break;
     }
 }
 
-// Only stores that no ioeventfd takes come here: before the doorbells are placed, or where the guest put them over
-// something else.
+// Only stores that no ioeventfd takes come here: before the doorbells are placed, or where the guest put them
+// over something else.
 void OffloadDevice::ring_doorbell(uint64_t offset) const {
     const auto worker = static_cast<unsigned>(offset / layout::kPage);
     if (worker >= parts_.engine.worker_count()) return;

@@ -14,7 +14,8 @@
 
 namespace farcall::vmm {
 
-/// Makes stores to the doorbell pages signal the workers' eventfds without an exit: KVM, or nothing in a test.
+/// Makes stores to the doorbell pages signal the workers' eventfds without an exit: KVM, or nothing in a
+/// test.
 class DoorbellSink {
   public:
     virtual ~DoorbellSink() = default;
@@ -22,9 +23,9 @@ class DoorbellSink {
     virtual void place(uint64_t address) = 0;
 };
 
-/// The offload device of <farcall/control.h>: registers in BAR 0, doorbells in BAR 2, MSI-X in BAR 4. It knows nothing of
-/// KVM: tests drive it through PciDevice. Any thread; the guest is hostile. Must outlive the engine's threads, and all
-/// that it was given must outlive its use.
+/// The offload device of <farcall/control.h>: registers in BAR 0, doorbells in BAR 2, MSI-X in BAR 4. It
+/// knows nothing of KVM: tests drive it through PciDevice. Any thread; the guest is hostile. Must outlive the
+/// engine's threads, and all that it was given must outlive its use.
 class OffloadDevice final : public PciDevice {
   public:
     struct Parts {

@@ -58,7 +58,8 @@ void PciConfig::add_msix(unsigned vectors, unsigned bar, uint32_t table_offset, 
 uint32_t PciConfig::read(unsigned offset, unsigned bytes) const {
     if (offset >= kBytes || bytes > kBytes - offset) return ~0u;
     uint32_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) value |= static_cast<uint32_t>(data_[offset + i]) << (8 * i);
+    for (unsigned i = 0; i < bytes; i++)
+        value |= static_cast<uint32_t>(data_[offset + i]) << (8 * i);
     return value;
 }
 
@@ -72,11 +73,14 @@ void PciConfig::write(unsigned offset, unsigned bytes, uint32_t value) {
 }
 
 std::optional<uint64_t> PciConfig::bar_address(unsigned index) const {
-    if (index >= kBars || bar_bytes_[index] == 0 || (read(kCommand, 2) & kCommandMemory) == 0) return std::nullopt;
+    if (index >= kBars || bar_bytes_[index] == 0 || (read(kCommand, 2) & kCommandMemory) == 0)
+        return std::nullopt;
     return read(kBar0 + 4 * index, 4) & ~(bar_bytes_[index] - 1);
 }
 
-bool PciConfig::msix_enabled() const { return msix_offset_ != 0 && (read(msix_offset_ + 2, 2) & kMsixEnable) != 0; }
+bool PciConfig::msix_enabled() const {
+    return msix_offset_ != 0 && (read(msix_offset_ + 2, 2) & kMsixEnable) != 0;
+}
 
 bool PciConfig::msix_all_masked() const {
     return msix_offset_ != 0 && (read(msix_offset_ + 2, 2) & kMsixAllMasked) != 0;

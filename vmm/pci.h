@@ -10,8 +10,8 @@
 
 namespace farcall::vmm {
 
-/// The 256 bytes of a PCI function's configuration space: each bit is fixed or writable, and 32-bit memory BARs need
-/// nothing more. Not thread-safe: PciBus serializes.
+/// The 256 bytes of a PCI function's configuration space: each bit is fixed or writable, and 32-bit memory
+/// BARs need nothing more. Not thread-safe: PciBus serializes.
 class PciConfig {
   public:
     static constexpr unsigned kBytes = 256;

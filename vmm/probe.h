@@ -6,12 +6,13 @@
 
 namespace farcall::vmm {
 
-/// What a tiny virtual machine, run for real, says about this machine's KVM. CPU flags alone say nothing: a software KVM
-/// has all of them, runs guest user mode at full speed and guest kernel mode a thousand times slower.
+/// What a tiny virtual machine, run for real, says about this machine's KVM. CPU flags alone say nothing: a
+/// software KVM has all of them, runs guest user mode at full speed and guest kernel mode a thousand times
+/// slower.
 struct KvmProbe {
-    std::string problem;       ///< why there is no usable KVM at all; empty otherwise
-    double user_ns = 0;        ///< one simple instruction in guest user mode (CPL3)
-    double kernel_ns = 0;      ///< the same in guest kernel mode (CPL0)
+    std::string problem;               ///< why there is no usable KVM at all; empty otherwise
+    double user_ns = 0;                ///< one simple instruction in guest user mode (CPL3)
+    double kernel_ns = 0;              ///< the same in guest kernel mode (CPL0)
     std::vector<std::string> refused;  ///< instructions of every Linux kernel that it cannot run at CPL0
 
     bool usable() const { return problem.empty(); }
@@ -21,7 +22,8 @@ struct KvmProbe {
 /// Never throws; takes a few milliseconds (up to a second in the nested rig).
 KvmProbe probe_kvm();
 
-/// Throws farcall::Error with one sentence, naming the way out, when this machine's KVM can't run a guest kernel.
+/// Throws farcall::Error with one sentence, naming the way out, when this machine's KVM can't run a guest
+/// kernel.
 void require_guest_kernels();
 
 }  // namespace farcall::vmm

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr unsigned kMaxDepth = 32;      // libraries of libraries, interpreters of scripts
+constexpr unsigned kMaxDepth = 32;  // libraries of libraries, interpreters of scripts
 constexpr unsigned kMaxLinks = 16;
 constexpr size_t kMaxShebang = 256;
 
@@ -63,7 +63,8 @@ void read_linker_configuration(const std::string& path, std::vector<std::string>
             const fs::path pattern = fs::path(path).parent_path() / word;  // stays as it is when absolute
             glob_t found{};
             if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
-                for (size_t i = 0; i < found.gl_pathc; i++) read_linker_configuration(found.gl_pathv[i], out, depth + 1);
+                for (size_t i = 0; i < found.gl_pathc; i++)
+                    read_linker_configuration(found.gl_pathv[i], out, depth + 1);
             }
             ::globfree(&found);
         }
@@ -127,14 +128,16 @@ void ProgramPacker::add(const std::string& host_path, const std::string& guest_p
     }
 }
 
-// A file under its own path. Symbolic links to it are kept, so that $ORIGIN and names mean the same in the guest.
+// A file under its own path. Symbolic links to it are kept, so that $ORIGIN and names mean the same in the
+// guest.
 void ProgramPacker::add_with_links(const std::string& host_path) {
     fs::path path = host_path;
     for (unsigned links = 0; fs::is_symlink(path); links++) {
         if (links == kMaxLinks) throw Error(fmt::format("too many symbolic links behind '{}'", host_path));
         const fs::path target = fs::read_symlink(path);
         to_.add_symlink(path, target);
-        path = target.is_absolute() ? target : (fs::canonical(path.parent_path()) / target).lexically_normal();
+        path =
+            target.is_absolute() ? target : (fs::canonical(path.parent_path()) / target).lexically_normal();
     }
     to_.add_host_file(path, mode_of(path), path);
 }
@@ -154,11 +157,13 @@ void ProgramPacker::add_closure(const std::string& host_path, unsigned depth) {
 void ProgramPacker::add_elf(const std::string& host_path, const ElfNeeds& needs, unsigned depth) {
     if (!needs.interpreter.empty()) {
         if (!is_library(needs.interpreter)) {
-            throw Error(fmt::format("the dynamic linker '{}' of '{}' is not there", needs.interpreter, host_path));
+            throw Error(
+                fmt::format("the dynamic linker '{}' of '{}' is not there", needs.interpreter, host_path));
         }
         add_closure(needs.interpreter, depth + 1);
     }
-    for (const std::string& name : needs.needed) add_closure(find_library(name, host_path, needs), depth + 1);
+    for (const std::string& name : needs.needed)
+        add_closure(find_library(name, host_path, needs), depth + 1);
 }
 
 void ProgramPacker::add_script(const std::string& host_path, unsigned depth) {
@@ -167,7 +172,8 @@ void ProgramPacker::add_script(const std::string& host_path, unsigned depth) {
     in.read(line.data(), kMaxShebang);
     line.resize(static_cast<size_t>(in.gcount()));
     if (!line.starts_with("#!")) {
-        if (depth == 0) throw Error(fmt::format("'{}' is neither an ELF program nor a script with #!", host_path));
+        if (depth == 0)
+            throw Error(fmt::format("'{}' is neither an ELF program nor a script with #!", host_path));
         return;
     }
     std::istringstream words(line.substr(2, line.find('\n') - 2));
@@ -179,7 +185,8 @@ void ProgramPacker::add_script(const std::string& host_path, unsigned depth) {
     add_closure(interpreter, depth + 1);
     if (fs::path(interpreter).filename() == "env" && !argument.empty() && !argument.starts_with('-')) {
         const std::string real = find_program(argument);
-        if (real.empty()) throw Error(fmt::format("the interpreter '{}' of '{}' is not there", argument, host_path));
+        if (real.empty())
+            throw Error(fmt::format("the interpreter '{}' of '{}' is not there", argument, host_path));
         add_closure(real, depth + 1);
     }
 }
@@ -187,19 +194,23 @@ void ProgramPacker::add_script(const std::string& host_path, unsigned depth) {
 const std::vector<std::string>& ProgramPacker::system_directories() const {
     if (system_directories_.empty()) {
         read_linker_configuration("/etc/ld.so.conf", system_directories_, 0);
-        for (const char* directory : {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64",
-                                      "/lib", "/usr/lib", "/lib/x86_64-linux-musl", "/usr/local/lib"}) {
+        for (const char* directory :
+             {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib",
+              "/usr/lib", "/lib/x86_64-linux-musl", "/usr/local/lib"}) {
             system_directories_.emplace_back(directory);
         }
     }
     return system_directories_;
 }
 
-// The dynamic linker's order, without LD_LIBRARY_PATH: that is about this machine, and --env sets one for the guest.
-std::string ProgramPacker::find_library(const std::string& name, const std::string& user, const ElfNeeds& needs) const {
+// The dynamic linker's order, without LD_LIBRARY_PATH: that is about this machine, and --env sets one for the
+// guest.
+std::string ProgramPacker::find_library(const std::string& name, const std::string& user,
+                                        const ElfNeeds& needs) const {
     if (name.find('/') != std::string::npos) return fs::absolute(name);
     std::vector<std::string> directories = split(needs.runpath.empty() ? needs.rpath : needs.runpath, ':');
-    for (std::string& directory : directories) directory = with_origin(directory, user);
+    for (std::string& directory : directories)
+        directory = with_origin(directory, user);
     directories.insert(directories.end(), system_directories().begin(), system_directories().end());
     for (const std::string& directory : directories) {
         const std::string candidate = fs::path(directory) / name;

@@ -10,15 +10,15 @@
 
 namespace farcall::vmm {
 
-/// Copies programs of this machine into an initial RAM disk, under their own paths, with what they need to start: the
-/// dynamic linker, the libraries, a script's interpreter. Libraries that a program loads later by itself (plug-ins,
-/// modules of an interpreted language) are not known here: add() them. Used by one thread.
+/// Copies programs of this machine into an initial RAM disk, under their own paths, with what they need to
+/// start: the dynamic linker, the libraries, a script's interpreter. Libraries that a program loads later by
+/// itself (plug-ins, modules of an interpreted language) are not known here: add() them. Used by one thread.
 class ProgramPacker {
   public:
     explicit ProgramPacker(Initramfs& to) : to_(to) {}
 
-    /// `command` is a path or a name to look up in PATH. Returns its path in the guest. Throws farcall::Error: not
-    /// found, not executable, a library that is not there.
+    /// `command` is a path or a name to look up in PATH. Returns its path in the guest. Throws
+    /// farcall::Error: not found, not executable, a library that is not there.
     std::string add_program(const std::string& command);
     /// A file or a directory tree; ELF files bring their libraries. Throws farcall::Error.
     void add(const std::string& host_path, const std::string& guest_path);

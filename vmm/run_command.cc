@@ -42,7 +42,8 @@ GuestCommand make_guest_command(const RunOptions& options) {
     if (!options.no_tty && size && (options.tty || ::isatty(STDOUT_FILENO) != 0)) {
         command.terminal = size;
         const char* type = std::getenv("TERM");
-        if (type != nullptr) command.environment.insert(command.environment.begin(), fmt::format("TERM={}", type));
+        if (type != nullptr)
+            command.environment.insert(command.environment.begin(), fmt::format("TERM={}", type));
     }
     return command;
 }
@@ -51,15 +52,18 @@ SessionConfig make_session_config(const RunOptions& options) {
     const CorePlan cores = plan_cores(options.worker_cores, options.workers);
     SessionConfig config;
     config.machine.memory_bytes = parse_memory_size(options.memory);
-    config.machine.backing = options.memory_backing == "memfd" ? MemoryBacking::kMemfd : MemoryBacking::kAnonymous;
+    config.machine.backing =
+        options.memory_backing == "memfd" ? MemoryBacking::kMemfd : MemoryBacking::kAnonymous;
     config.machine.cpus = options.cpus;
     config.machine.vcpu_cores = cores.vcpus;
     config.machine.console_fd = options.console ? STDERR_FILENO : -1;
     config.engine.workers = options.workers;
     config.engine.worker_cpus = cores.workers;
-    for (const std::string& share : options.shares) config.shares.push_back(parse_share(share));
+    for (const std::string& share : options.shares)
+        config.shares.push_back(parse_share(share));
     config.files = choose_guest(options);
     config.command = make_guest_command(options);
+    config.sandbox = !options.no_sandbox;
     config.command_line = kernel_command_line(options);
     config.kernel_log = options.kernel_log;
     config.timeout = std::chrono::nanoseconds(static_cast<int64_t>(options.timeout * 1e9));
@@ -69,11 +73,12 @@ SessionConfig make_session_config(const RunOptions& options) {
 void print_stats(const Session& session, std::chrono::steady_clock::time_point begun) {
     const EngineStats stats = session.engine_stats();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
-    fmt::print(stderr,
-               "farcall: {:.2f} s, {} VM exits to farcall, {} commands, {} events ({} errors), {} interrupts, "
-               "{} worker sleeps, {} pool jobs, {} poisoned channels\n",
-               took.count(), session.exits(), stats.commands, stats.events, stats.errors, stats.interrupts, stats.sleeps,
-               stats.pool_jobs, stats.poisoned);
+    fmt::print(
+        stderr,
+        "farcall: {:.2f} s, {} VM exits to farcall, {} commands, {} events ({} errors), {} interrupts, "
+        "{} worker sleeps, {} pool jobs, {} poisoned channels\n",
+        took.count(), session.exits(), stats.commands, stats.events, stats.errors, stats.interrupts,
+        stats.sleeps, stats.pool_jobs, stats.poisoned);
 }
 
 // What the guest printed on its console is worth reading when it did not end as it should.
@@ -91,14 +96,20 @@ int report(const Stop& stop, const Session& session, const RunOptions& options) 
     };
     switch (stop.reason) {
         case StopReason::kGuestExit:
-            if (session.console().text().find("Kernel panic") != std::string::npos) print_console(session, options.console);
+            if (session.console().text().find("Kernel panic") != std::string::npos)
+                print_console(session, options.console);
             return stop.status;
-        case StopReason::kPowerOff: return 0;
-        case StopReason::kReset: return failed("the guest rebooted before the command had ended", kStatusFailed);
+        case StopReason::kPowerOff:
+            return 0;
+        case StopReason::kReset:
+            return failed("the guest rebooted before the command had ended", kStatusFailed);
         case StopReason::kTimeout:
-            return failed(fmt::format("the guest was ended after {} s (--timeout)", options.timeout), kStatusTimeout);
-        case StopReason::kSignal: return kSignalBase + stop.status;
-        default: return failed(stop.text, kStatusFailed);
+            return failed(fmt::format("the guest was ended after {} s (--timeout)", options.timeout),
+                          kStatusTimeout);
+        case StopReason::kSignal:
+            return kSignalBase + stop.status;
+        default:
+            return failed(stop.text, kStatusFailed);
     }
 }
 
@@ -127,7 +138,8 @@ void add_guest_options(CLI::App& app, RunOptions& options) {
         ->capture_default_str();
     app.add_option("--cpus", options.cpus, "virtual CPUs")->capture_default_str();
     app.add_flag("--console", options.console, "the guest's kernel messages to stderr, as they come");
-    app.add_option("--kernel-log", options.kernel_log, "write the guest's kernel log to this file at the end");
+    app.add_option("--kernel-log", options.kernel_log,
+                   "write the guest's kernel log to this file at the end");
 }
 
 void add_command_options(CLI::App& app, RunOptions& options) {
@@ -140,11 +152,14 @@ void add_command_options(CLI::App& app, RunOptions& options) {
     app.add_option("--env", options.environment, "NAME=VALUE: environment of CMD; repeatable")
         ->type_size(1)
         ->allow_extra_args(false);
-    app.add_option("--cwd", options.directory, "working directory of CMD in the guest")->capture_default_str();
+    app.add_option("--cwd", options.directory, "working directory of CMD in the guest")
+        ->capture_default_str();
     app.add_option("--user", options.user, "UID:GID of CMD in the guest")->capture_default_str();
-    auto* tty = app.add_flag("--tty", options.tty, "CMD on a terminal (default: if stdin and stdout are one)");
+    auto* tty =
+        app.add_flag("--tty", options.tty, "CMD on a terminal (default: if stdin and stdout are one)");
     app.add_flag("--no-tty", options.no_tty, "CMD on pipes")->excludes(tty);
-    app.add_option("--timeout", options.timeout, "end the guest after this many seconds")->check(CLI::Range(0.0, kMaxTimeout));
+    app.add_option("--timeout", options.timeout, "end the guest after this many seconds")
+        ->check(CLI::Range(0.0, kMaxTimeout));
     app.add_option("CMD", options.command, "program and arguments (after --)")->required();
 }
 
@@ -152,11 +167,14 @@ void add_engine_options(CLI::App& app, RunOptions& options) {
     app.add_option("--workers", options.workers, "host threads that serve the rings")
         ->check(CLI::Range(1, 64))
         ->capture_default_str();
-    app.add_option("--worker-cores", options.worker_cores, "their cores (2,4-5), auto (the last ones) or none")
+    app.add_option("--worker-cores", options.worker_cores,
+                   "their cores (2,4-5), auto (the last ones) or none")
         ->capture_default_str();
     app.add_flag("--stats", options.stats, "counters to stderr at the end");
-    app.add_flag("--no-probe", options.no_probe, "do not check first that this machine's KVM can run a guest kernel");
-    app.add_flag("--no-sandbox", options.no_sandbox, "keep privileges and all system calls while the guest runs");
+    app.add_flag("--no-probe", options.no_probe,
+                 "do not check first that this machine's KVM can run a guest kernel");
+    app.add_flag("--no-sandbox", options.no_sandbox,
+                 "keep privileges and all system calls while the guest runs");
 }
 
 }  // namespace
@@ -167,7 +185,9 @@ void add_run_command(CLI::App& app, int* exit_status) {
     add_guest_options(*command, *options);
     add_command_options(*command, *options);
     add_engine_options(*command, *options);
-    command->footer("Exit status: that of CMD; 124 after --timeout, 125 when farcall or the guest failed, 128+N after signal N.");
+    command->footer(
+        "Exit status: that of CMD; 124 after --timeout, 125 when farcall or the guest failed, 128+N after "
+        "signal N.");
     command->positionals_at_end();
     command->callback([options, exit_status] { *exit_status = run(*options); });
 }

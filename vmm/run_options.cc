@@ -42,11 +42,13 @@ std::vector<int> parse_core_list(const std::string& text) {
         const size_t dash = part.find('-');
         int first = 0, last = 0;
         const bool first_ok = parse_number(part.substr(0, dash), first);
-        const bool last_ok = dash == std::string::npos ? (last = first, true) : parse_number(part.substr(dash + 1), last);
+        const bool last_ok =
+            dash == std::string::npos ? (last = first, true) : parse_number(part.substr(dash + 1), last);
         if (!first_ok || !last_ok || first < 0 || last < first || last >= CPU_SETSIZE) {
             throw Error(fmt::format("--worker-cores: '{}' is not a list of cores such as 2,4-5", text));
         }
-        for (int core = first; core <= last; core++) cores.push_back(core);
+        for (int core = first; core <= last; core++)
+            cores.push_back(core);
     }
     return cores;
 }
@@ -58,8 +60,8 @@ CorePlan plan_cores(const std::string& text, unsigned workers) {
     if (text == "none") return plan;
     const std::vector<int> allowed = allowed_cores();
     if (text == "auto") {
-        // The last cores, as long as one is left for the guest: an emulated guest CPU and a polling worker on one core
-        // would take turns of milliseconds.
+        // The last cores, as long as one is left for the guest: an emulated guest CPU and a polling worker on
+        // one core would take turns of milliseconds.
         if (allowed.size() > workers) plan.workers.assign(allowed.end() - workers, allowed.end());
     } else {
         plan.workers = parse_core_list(text);
@@ -71,7 +73,8 @@ CorePlan plan_cores(const std::string& text, unsigned workers) {
         if (plan.workers.size() > workers) plan.workers.resize(workers);
     }
     for (const int core : allowed) {
-        if (std::find(plan.workers.begin(), plan.workers.end(), core) == plan.workers.end()) plan.vcpus.push_back(core);
+        if (std::find(plan.workers.begin(), plan.workers.end(), core) == plan.workers.end())
+            plan.vcpus.push_back(core);
     }
     return plan;
 }
@@ -91,7 +94,8 @@ ShareConfig parse_share(const std::string& text) {
 void parse_user(const std::string& text, unsigned& user, unsigned& group) {
     const size_t colon = text.find(':');
     const bool user_ok = parse_number(text.substr(0, colon), user);
-    const bool group_ok = colon == std::string::npos ? (group = user, true) : parse_number(text.substr(colon + 1), group);
+    const bool group_ok =
+        colon == std::string::npos ? (group = user, true) : parse_number(text.substr(colon + 1), group);
     if (!user_ok || !group_ok) throw Error(fmt::format("--user: '{}' is not UID:GID in numbers", text));
 }
 
@@ -118,7 +122,8 @@ bool in_rig() {
 }
 
 std::string kernel_command_line(const RunOptions& options) {
-    // A reboot must end the VM: triple fault is the shortest way. noautogroup: weights mean something only without it.
+    // A reboot must end the VM: triple fault is the shortest way. noautogroup: weights mean something only
+    // without it.
     std::string line = "console=ttyS0 panic=-1 reboot=t noautogroup 8250.nr_uarts=1 random.trust_cpu=on";
     if (!options.console) line += " quiet";
     // There each exit costs tens of microseconds, and TCG's timers mislead the kernel's checks of them.

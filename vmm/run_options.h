@@ -37,7 +37,8 @@ struct RunOptions {
     std::vector<std::string> command;
 };
 
-/// Host cores: those of the workers in order (may be shorter: the rest floats), and those left to the vCPUs (empty: any).
+/// Host cores: those of the workers in order (may be shorter: the rest floats), and those left to the vCPUs
+/// (empty: any).
 struct CorePlan {
     std::vector<int> workers;
     std::vector<int> vcpus;

@@ -63,24 +63,31 @@ void Serial::transmitter_empty() {
 uint8_t Serial::read(unsigned reg) {
     const std::scoped_lock lock(mutex_);
     switch (reg) {
-        case kData: return divisor_access() ? divisor_low_ : 0;
-        case kInterruptEnable: return divisor_access() ? divisor_high_ : interrupt_enable_;
+        case kData:
+            return divisor_access() ? divisor_low_ : 0;
+        case kInterruptEnable:
+            return divisor_access() ? divisor_high_ : interrupt_enable_;
         case kInterruptId: {
             const uint8_t id = empty_pending_ ? kIdTransmitterEmpty : kIdNone;
             empty_pending_ = false;
             return static_cast<uint8_t>(id | (fifo_ ? kIdFifo : 0));
         }
-        case kLineControl: return line_control_;
-        case kModemControl: return modem_control_;
-        case kLineStatus: return kAlwaysEmpty;
+        case kLineControl:
+            return line_control_;
+        case kModemControl:
+            return modem_control_;
+        case kLineStatus:
+            return kAlwaysEmpty;
         case kModemStatus: {
             if ((modem_control_ & kLoop) == 0) return kCarrierAndReady;
             // Looped back: RTS is CTS, DTR is DSR, OUT1 is RI, OUT2 is DCD.
             const unsigned m = modem_control_;
             return static_cast<uint8_t>((m & 2) << 3 | (m & 1) << 5 | (m & 4) << 4 | (m & 8) << 4);
         }
-        case kScratch: return scratch_;
-        default: return 0xff;
+        case kScratch:
+            return scratch_;
+        default:
+            return 0xff;
     }
 }
 
@@ -104,11 +111,20 @@ void Serial::write(unsigned reg, uint8_t value) {
                 transmitter_empty();
             }
             break;
-        case kInterruptId: fifo_ = (value & 1) != 0; break;
-        case kLineControl: line_control_ = value; break;
-        case kModemControl: modem_control_ = value & 0x1f; break;
-        case kScratch: scratch_ = value; break;
-        default: break;
+        case kInterruptId:
+            fifo_ = (value & 1) != 0;
+            break;
+        case kLineControl:
+            line_control_ = value;
+            break;
+        case kModemControl:
+            modem_control_ = value & 0x1f;
+            break;
+        case kScratch:
+            scratch_ = value;
+            break;
+        default:
+            break;
     }
 }
 

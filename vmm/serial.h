@@ -8,8 +8,8 @@
 
 namespace farcall::vmm {
 
-/// What the guest prints on its console: the last kKept bytes are kept, and all of it goes to a descriptor if there is
-/// one. Any thread.
+/// What the guest prints on its console: the last kKept bytes are kept, and all of it goes to a descriptor if
+/// there is one. Any thread.
 class ConsoleLog {
   public:
     static constexpr size_t kKept = 64 * 1024;
@@ -30,7 +30,8 @@ class ConsoleLog {
     std::string line_;
 };
 
-/// The transmitting half of a 16550 at COM1, enough for a Linux console and tty. Nothing is ever received. Any thread.
+/// The transmitting half of a 16550 at COM1, enough for a Linux console and tty. Nothing is ever received.
+/// Any thread.
 class Serial {
   public:
     /// `interrupt` raises the port's (edge-triggered) interrupt line; called with the port's lock held.

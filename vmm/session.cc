@@ -14,6 +14,7 @@
 #include <farcall/init.h>
 
 #include "host-lib/error.h"
+#include "vmm/sandbox.h"
 
 namespace farcall::vmm {
 
@@ -22,11 +23,14 @@ namespace {
 sigset_t handled_signals() {
     sigset_t set;
     ::sigemptyset(&set);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}) ::sigaddset(&set, number);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH})
+        ::sigaddset(&set, number);
     return set;
 }
 
-int open_or_none(int fd) { return ::fcntl(fd, F_GETFD) < 0 ? -1 : fd; }
+int open_or_none(int fd) {
+    return ::fcntl(fd, F_GETFD) < 0 ? -1 : fd;
+}
 
 UniqueFd make_timer(std::chrono::nanoseconds timeout) {
     if (timeout.count() == 0) return {};
@@ -34,7 +38,8 @@ UniqueFd make_timer(std::chrono::nanoseconds timeout) {
     itimerspec when{};
     when.it_value.tv_sec = timeout.count() / 1'000'000'000;
     when.it_value.tv_nsec = timeout.count() % 1'000'000'000;
-    if (!timer || ::timerfd_settime(timer.get(), 0, &when, nullptr) < 0) throw errno_error("cannot set a timer");
+    if (!timer || ::timerfd_settime(timer.get(), 0, &when, nullptr) < 0)
+        throw errno_error("cannot set a timer");
     return timer;
 }
 
@@ -50,6 +55,7 @@ void Session::block_signals() {
 Session::Session(const Kvm& kvm, const SessionConfig& config)
     : timer_(make_timer(config.timeout)),
       on_terminal_(config.command.terminal.has_value()),
+      sandbox_(config.sandbox),
       machine_(kvm, config.machine) {
     std::array<int, 2> pipe{};
     if (::pipe2(pipe.data(), O_CLOEXEC) < 0) throw errno_error("cannot create a pipe");
@@ -64,13 +70,16 @@ Session::Session(const Kvm& kvm, const SessionConfig& config)
     const sigset_t set = handled_signals();
     signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals_) throw errno_error("cannot create a signalfd");
-    make_engine(config);
     load(config);
+    // Files have been read as whoever started us; the engine's threads do not exist yet.
+    if (sandbox_) drop_privileges(!config.shares.empty());
+    make_engine(config);
 }
 
 Session::~Session() {
     raw_.reset();
-    // In this order nothing is used after its end: vCPUs post to the device, the engine's threads answer through it.
+    // In this order nothing is used after its end: vCPUs post to the device, the engine's threads answer
+    // through it.
     machine_.stop();
     domain_.reset();
     engine_.reset();
@@ -89,21 +98,25 @@ void Session::make_engine(const SessionConfig& config) {
     domain.streams.log = log_.get();
     domain_ = engine_->create_domain(std::move(domain));
     std::vector<int> doorbell_fds;
-    for (unsigned i = 0; i < engine_->worker_count(); i++) doorbell_fds.push_back(engine_->doorbell_fd(i));
+    for (unsigned i = 0; i < engine_->worker_count(); i++)
+        doorbell_fds.push_back(engine_->doorbell_fd(i));
     doorbells_.emplace(machine_.vm(), std::move(doorbell_fds));
-    device_.emplace(OffloadDevice::Parts{machine_.ram().memory(), *engine_, *domain_, machine_.interrupts(), *doorbells_,
-                                         machine_.stop_event()});
+    device_.emplace(OffloadDevice::Parts{machine_.ram().memory(), *engine_, *domain_, machine_.interrupts(),
+                                         *doorbells_, machine_.stop_event()});
     machine_.pci().add(*device_);
 }
 
 void Session::load(const SessionConfig& config) {
     const Initramfs image = make_guest_image(config.files, config.command);
     const InputFile kernel(config.files.kernel, "kernel");
-    machine_.load(kernel, image.bytes(), [&](std::span<std::byte> out) { image.write(out); }, config.command_line);
+    machine_.load(
+        kernel, image.bytes(), [&](std::span<std::byte> out) { image.write(out); }, config.command_line);
 }
 
 Stop Session::run() {
     if (on_terminal_) raw_.emplace();
+    machine_.prepare();
+    if (sandbox_) restrict_system_calls();
     machine_.start();
     wait_for_end();
     machine_.stop();
@@ -112,10 +125,11 @@ Stop Session::run() {
 }
 
 void Session::wait_for_end() {
-    std::array<pollfd, 3> items = {pollfd{machine_.stop_event().fd(), POLLIN, 0}, pollfd{signals_.get(), POLLIN, 0},
-                                   pollfd{timer_.get(), POLLIN, 0}};
+    std::array<pollfd, 3> items = {pollfd{machine_.stop_event().fd(), POLLIN, 0},
+                                   pollfd{signals_.get(), POLLIN, 0}, pollfd{timer_.get(), POLLIN, 0}};
     while (!machine_.stop_event().requested()) {
-        if (::poll(items.data(), items.size(), -1) < 0 && errno != EINTR) throw errno_error("cannot wait for the guest");
+        if (::poll(items.data(), items.size(), -1) < 0 && errno != EINTR)
+            throw errno_error("cannot wait for the guest");
         if ((items[1].revents & POLLIN) != 0) take_signal();
         if ((items[2].revents & POLLIN) != 0) machine_.stop_event().request(StopReason::kTimeout);
     }

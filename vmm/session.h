@@ -23,12 +23,14 @@ struct SessionConfig {
     GuestFiles files;
     GuestCommand command;
     std::string command_line;
-    std::string kernel_log;  ///< file for the guest's kernel log, or empty
+    std::string kernel_log;               ///< file for the guest's kernel log, or empty
     std::chrono::nanoseconds timeout{0};  ///< 0: none
+    bool sandbox = true;
 };
 
-/// One run of a guest: machine, engine and offload device with this process's standard streams, from set-up to the end.
-/// Used by the main thread, which has blocked the signals of blocked_signals() before any other thread exists.
+/// One run of a guest: machine, engine and offload device with this process's standard streams, from set-up
+/// to the end. Used by the main thread, which has blocked the signals of blocked_signals() before any other
+/// thread exists.
 class Session {
   public:
     /// Sets everything up. Throws farcall::Error.
@@ -58,6 +60,7 @@ class Session {
     UniqueFd signals_;
     UniqueFd timer_;
     bool on_terminal_;
+    bool sandbox_;
     bool asked_to_end_ = false;
     Machine machine_;
     std::unique_ptr<Engine> engine_;

@@ -47,13 +47,16 @@ RawTerminal::RawTerminal() {
     ::cfmakeraw(&mode);
     raw = true;
     std::atexit(restore);
-    for (const int number : kFatalSignals) ::signal(number, on_fatal_signal);
+    for (const int number : kFatalSignals)
+        ::signal(number, on_fatal_signal);
     if (::tcsetattr(STDIN_FILENO, TCSANOW, &mode) < 0) {
         raw = false;
         throw errno_error("cannot put the terminal into raw mode");
     }
 }
 
-RawTerminal::~RawTerminal() { restore(); }
+RawTerminal::~RawTerminal() {
+    restore();
+}
 
 }  // namespace farcall::vmm

@@ -15,13 +15,16 @@ namespace farcall::vmm {
 
 namespace {
 
-int kick_signal() { return SIGRTMIN; }
+int kick_signal() {
+    return SIGRTMIN;
+}
 
 void pin_this_thread(const std::vector<int>& cpus) {
     if (cpus.empty()) return;
     cpu_set_t set;
     CPU_ZERO(&set);
-    for (const int cpu : cpus) CPU_SET(static_cast<size_t>(cpu), &set);
+    for (const int cpu : cpus)
+        CPU_SET(static_cast<size_t>(cpu), &set);
     // A core that went away since the command line was checked only costs speed.
     ::sched_setaffinity(0, sizeof set, &set);
 }
@@ -47,10 +50,11 @@ Vcpu::~Vcpu() {
     ::munmap(run_, run_bytes_);
 }
 
-void Vcpu::start(IoBus& bus, StopEvent& stop, const std::vector<int>& cpus) {
-    thread_ = std::thread([this, &bus, &stop, cpus] {
+void Vcpu::start(IoBus& bus, StopEvent& stop, const std::vector<int>& cpus, std::latch& go) {
+    thread_ = std::thread([this, &bus, &stop, &go, cpus] {
         pin_this_thread(cpus);
         ::pthread_setname_np(::pthread_self(), fmt::format("vcpu{}", index_).c_str());
+        go.wait();
         loop(bus, stop);
     });
 }
@@ -77,7 +81,8 @@ void Vcpu::loop(IoBus& bus, StopEvent& stop) {
 std::string Vcpu::describe_failure(const char* what) const {
     kvm_regs regs{};
     ::ioctl(fd_.get(), KVM_GET_REGS, &regs);
-    return fmt::format("KVM cannot go on with the guest: {} (virtual CPU {} at {:#x})", what, index_, regs.rip);
+    return fmt::format("KVM cannot go on with the guest: {} (virtual CPU {} at {:#x})", what, index_,
+                       regs.rip);
 }
 
 void Vcpu::port_exit(IoBus& bus) {
@@ -95,7 +100,9 @@ void Vcpu::port_exit(IoBus& bus) {
 /// Returns false when the machine has stopped.
 bool Vcpu::handle_exit(IoBus& bus, StopEvent& stop) {
     switch (run_->exit_reason) {
-        case KVM_EXIT_IO: port_exit(bus); return true;
+        case KVM_EXIT_IO:
+            port_exit(bus);
+            return true;
         case KVM_EXIT_MMIO: {
             const size_t bytes = std::min<size_t>(run_->mmio.len, sizeof run_->mmio.data);
             if (run_->mmio.is_write) {
@@ -107,8 +114,11 @@ bool Vcpu::handle_exit(IoBus& bus, StopEvent& stop) {
         }
         case KVM_EXIT_INTR:
         case KVM_EXIT_HLT:
-        case KVM_EXIT_IRQ_WINDOW_OPEN: return true;
-        case KVM_EXIT_SHUTDOWN: stop.request(StopReason::kReset); return false;
+        case KVM_EXIT_IRQ_WINDOW_OPEN:
+            return true;
+        case KVM_EXIT_SHUTDOWN:
+            stop.request(StopReason::kReset);
+            return false;
         case KVM_EXIT_SYSTEM_EVENT: {
             const bool off = run_->system_event.type == KVM_SYSTEM_EVENT_SHUTDOWN;
             stop.request(off ? StopReason::kPowerOff : StopReason::kReset);
@@ -117,18 +127,22 @@ bool Vcpu::handle_exit(IoBus& bus, StopEvent& stop) {
         case KVM_EXIT_FAIL_ENTRY:
             stop.request(StopReason::kFailure, 0,
                          describe_failure(fmt::format("entry refused, reason {:#x}",
-                                                      static_cast<uint64_t>(run_->fail_entry.hardware_entry_failure_reason))
+                                                      static_cast<uint64_t>(
+                                                          run_->fail_entry.hardware_entry_failure_reason))
                                               .c_str()));
             return false;
         case KVM_EXIT_INTERNAL_ERROR:
-            stop.request(StopReason::kFailure, 0,
-                         describe_failure(fmt::format("internal error {}, an instruction that it does not emulate",
-                                                      static_cast<uint32_t>(run_->internal.suberror))
-                                              .c_str()));
+            stop.request(
+                StopReason::kFailure, 0,
+                describe_failure(fmt::format("internal error {}, an instruction that it does not emulate",
+                                             static_cast<uint32_t>(run_->internal.suberror))
+                                     .c_str()));
             return false;
         default:
-            stop.request(StopReason::kFailure, 0,
-                         describe_failure(fmt::format("unknown exit {}", static_cast<uint32_t>(run_->exit_reason)).c_str()));
+            stop.request(
+                StopReason::kFailure, 0,
+                describe_failure(
+                    fmt::format("unknown exit {}", static_cast<uint32_t>(run_->exit_reason)).c_str()));
             return false;
     }
 }

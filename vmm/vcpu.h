@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "vmm/kvm_api.h"
 #include <pthread.h>
+#include "vmm/kvm_api.h"
 
 #include <atomic>
 #include <cstdint>
+#include <latch>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -29,8 +30,9 @@ class Vcpu {
 
     int fd() const { return fd_.get(); }
 
-    /// Runs it on a thread of its own until the stop event; `cpus`: host cores it may use, empty for any.
-    void start(IoBus& bus, StopEvent& stop, const std::vector<int>& cpus);
+    /// Runs it on a thread of its own, once `go` is open, until the stop event; `cpus`: host cores it may
+    /// use, empty for any.
+    void start(IoBus& bus, StopEvent& stop, const std::vector<int>& cpus, std::latch& go);
     /// Makes the thread leave the guest and end. Any thread, repeatable.
     void kick();
 

@@ -47,7 +47,9 @@ struct StartMapEntry {
 };
 constexpr uint32_t kStartMagic = 0x336ec578;
 
-uint64_t align4(uint64_t value) { return (value + 3) & ~3ull; }
+uint64_t align4(uint64_t value) {
+    return (value + 3) & ~3ull;
+}
 
 // Walks the notes in `notes`; every size in there is whatever the file says.
 std::optional<uint64_t> find_pvh_entry(std::span<const std::byte> notes) {
@@ -70,13 +72,18 @@ std::optional<uint64_t> find_pvh_entry(std::span<const std::byte> notes) {
     return std::nullopt;
 }
 
-void load_segment(const InputFile& file, const GuestRam& ram, const Elf64_Phdr& segment, LoadedKernel& kernel) {
+void load_segment(const InputFile& file, const GuestRam& ram, const Elf64_Phdr& segment,
+                  LoadedKernel& kernel) {
     if (segment.p_memsz == 0) return;
-    if (segment.p_filesz > segment.p_memsz) throw Error(fmt::format("the kernel '{}' is damaged: a segment is larger in the file than in memory", file.path()));
-    if (segment.p_paddr < layout::kHighRam) throw Error(fmt::format("the kernel '{}' is damaged: it loads below 1 MiB", file.path()));
+    if (segment.p_filesz > segment.p_memsz)
+        throw Error(fmt::format("the kernel '{}' is damaged: a segment is larger in the file than in memory",
+                                file.path()));
+    if (segment.p_paddr < layout::kHighRam)
+        throw Error(fmt::format("the kernel '{}' is damaged: it loads below 1 MiB", file.path()));
     const auto memory = ram.at(segment.p_paddr, segment.p_memsz, "kernel");
     // Beyond the 32-bit hole the boot code could not run.
-    if (segment.p_paddr + segment.p_memsz > layout::kHoleStart) throw Error(fmt::format("the kernel '{}' does not load below 3 GiB", file.path()));
+    if (segment.p_paddr + segment.p_memsz > layout::kHoleStart)
+        throw Error(fmt::format("the kernel '{}' does not load below 3 GiB", file.path()));
     file.read(segment.p_offset, memory.first(segment.p_filesz));
     // RAM is zero already unless segments overlap; a hostile file only harms its own guest with that.
     kernel.begin = std::min(kernel.begin, segment.p_paddr);
@@ -86,12 +93,16 @@ void load_segment(const InputFile& file, const GuestRam& ram, const Elf64_Phdr& 
 }  // namespace
 
 LoadedKernel load_vmlinux(const InputFile& file, const GuestRam& ram) {
-    const auto bad = [&](const char* why) { return Error(fmt::format("the kernel '{}' {}", file.path(), why)); };
+    const auto bad = [&](const char* why) {
+        return Error(fmt::format("the kernel '{}' {}", file.path(), why));
+    };
     const auto header = file.read_struct<Elf64_Ehdr>(0);
-    if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64) throw bad("is not for x86-64");
+    if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64)
+        throw bad("is not for x86-64");
     if (header.e_type != ET_EXEC && header.e_type != ET_DYN) throw bad("is not an executable ELF file");
     if (header.e_phentsize != sizeof(Elf64_Phdr)) throw bad("is damaged: its ELF header is wrong");
-    if (header.e_phnum == 0 || header.e_phnum > kMaxSegments) throw bad("is damaged: it has no or too many segments");
+    if (header.e_phnum == 0 || header.e_phnum > kMaxSegments)
+        throw bad("is damaged: it has no or too many segments");
     if (header.e_phoff > file.bytes()) throw bad("is truncated: it ends before its program headers");
 
     LoadedKernel kernel;
@@ -107,7 +118,8 @@ LoadedKernel load_vmlinux(const InputFile& file, const GuestRam& ram) {
         }
     }
     if (!entry) throw bad("has no PVH entry: it needs CONFIG_PVH, or use the bzImage");
-    if (*entry < kernel.begin || *entry >= kernel.end) throw bad("is damaged: its PVH entry is outside its code");
+    if (*entry < kernel.begin || *entry >= kernel.end)
+        throw bad("is damaged: its PVH entry is outside its code");
     kernel.protocol = BootProtocol::kPvh;
     kernel.entry = *entry;
     kernel.initrd_limit = layout::kHoleStart;

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#include "vmm/sandbox.h"
+
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "host-lib/error.h"
+#include "vmm/kvm_api.h"
+
+namespace farcall::vmm {
+
+namespace {
+
+constexpr int kAllowed[] = {
+    // handles of the guest: files
+    SCMP_SYS(openat2),     // beneath a share's directory
+    SCMP_SYS(close),       // handles, and descriptors at the end
+    SCMP_SYS(preadv2),     // reads into guest memory
+    SCMP_SYS(pwritev2),    // writes from guest memory
+    SCMP_SYS(pread64),     // the same for one buffer
+    SCMP_SYS(pwrite64),    //
+    SCMP_SYS(readv),       // streams: several buffers
+    SCMP_SYS(writev),      //
+    SCMP_SYS(read),        // streams, eventfds, signalfd, timerfd
+    SCMP_SYS(write),       // streams, eventfds, messages on stderr
+    SCMP_SYS(lseek),       // is a file seekable?
+    SCMP_SYS(fstat),       // FC_OP_STAT
+    SCMP_SYS(newfstatat),  // what the C library makes of fstat()
+    SCMP_SYS(statx),       // FC_OP_STAT
+    SCMP_SYS(fsync),       // FC_OP_FSYNC
+    SCMP_SYS(fdatasync),   // FC_OP_FSYNC
+    SCMP_SYS(ftruncate),   // files of shares
+    SCMP_SYS(fallocate),   // files of shares
+    // waiting
+    SCMP_SYS(poll),             // main thread; streams before they are read
+    SCMP_SYS(ppoll),            //
+    SCMP_SYS(epoll_wait),       // workers that sleep
+    SCMP_SYS(epoll_pwait),      //
+    SCMP_SYS(epoll_pwait2),     //
+    SCMP_SYS(epoll_ctl),        // what they watch
+    SCMP_SYS(futex),            // locks between threads
+    SCMP_SYS(clock_gettime),    // where the vDSO cannot answer
+    SCMP_SYS(clock_nanosleep),  // timed waits
+    SCMP_SYS(nanosleep),        //
+    SCMP_SYS(timerfd_settime),  // timers
+    SCMP_SYS(restart_syscall),  // a wait that a signal interrupted
+    SCMP_SYS(sched_yield),      // workers that poll
+    SCMP_SYS(eventfd2),         // a client's cancel event
+    // memory
+    SCMP_SYS(mmap),      // the allocator
+    SCMP_SYS(munmap),    // the allocator; guest memory at the end
+    SCMP_SYS(mremap),    // the allocator
+    SCMP_SYS(mprotect),  // the allocator's arenas
+    SCMP_SYS(madvise),   // the allocator, stacks of threads that end
+    SCMP_SYS(brk),       // the allocator
+    // signals and the end
+    SCMP_SYS(rt_sigaction),    // fatal signals restore the terminal
+    SCMP_SYS(rt_sigprocmask),  // pthread_kill() and thread exit
+    SCMP_SYS(rt_sigreturn),    // the vCPU kick
+    SCMP_SYS(tgkill),          // the vCPU kick; abort()
+    SCMP_SYS(getpid),          // pthread_kill()
+    SCMP_SYS(gettid),          // pthread_kill(), raise()
+    SCMP_SYS(exit),            // threads
+    SCMP_SYS(exit_group),      // the process
+};
+
+// ioctl() is a thousand system calls: only these.
+constexpr unsigned long kAllowedIoctls[] = {
+    KVM_RUN,              // vCPUs
+    KVM_GET_REGS,         // where a vCPU was when KVM gave up
+    KVM_IRQFD,            // MSI-X vectors masked and unmasked
+    KVM_SET_GSI_ROUTING,  // MSI-X messages
+    KVM_IOEVENTFD,        // the doorbell BAR moved
+    TIOCGWINSZ,           // the terminal's size changed
+    TCGETS,               // terminal mode
+    TCSETS,               // terminal mode restored
+};
+
+void check(int result) {
+    if (result < 0) throw errno_error("cannot restrict system calls", -result);
+}
+
+}  // namespace
+
+void drop_privileges(bool keep_file_access) {
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) throw errno_error("cannot give up gaining privileges");
+    const uint32_t kept =
+        keep_file_access ? 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH | 1u << CAP_FOWNER : 0;
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+    if (::syscall(SYS_capget, &header, data) < 0)
+        throw errno_error("cannot read this process's capabilities");
+    for (auto& half : data)
+        half.inheritable = 0, half.effective = 0;
+    data[0].permitted &= kept;
+    data[0].effective = data[0].permitted;
+    data[1].permitted = 0;
+    if (::syscall(SYS_capset, &header, data) < 0) throw errno_error("cannot drop capabilities");
+}
+
+void restrict_system_calls() {
+    const std::unique_ptr<void, void (*)(void*)> filter(::seccomp_init(SCMP_ACT_ERRNO(EPERM)),
+                                                        ::seccomp_release);
+    if (filter == nullptr) throw Error("cannot restrict system calls: libseccomp is out of memory");
+    check(::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1));
+    for (const int number : kAllowed)
+        check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 0));
+    for (const unsigned long request : kAllowedIoctls) {
+        check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                                 SCMP_A1_32(SCMP_CMP_EQ, static_cast<uint32_t>(request))));
+    }
+    check(::seccomp_load(filter.get()));
+}
+
+}  // namespace farcall::vmm
