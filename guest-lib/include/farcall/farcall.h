@@ -107,8 +107,9 @@ int farcall_region_free(struct farcall_client *client, struct farcall_region *re
 /* --- channels --------------------------------------------------------------------------------------------------- */
 
 /*
- * command_slots and event_slots: powers of two (0: 64, 256). flags: FC_CHANNEL_TIMESTAMPS (<farcall/control.h>). At most
- * event_slots commands are in flight, from post to the reading of their event. -EINVAL, -EMFILE, -ENOMEM, -EPIPE.
+ * command_slots and event_slots: powers of two (0: 64, 256). flags: FC_CHANNEL_TIMESTAMPS (<farcall/control.h>). As many
+ * commands can be in flight, from post to the reading of their event, as the smaller of both; more, up to event_slots, as
+ * the host says that it has taken commands out of the ring. -EINVAL, -EMFILE, -ENOMEM, -EPIPE.
  */
 int farcall_channel_create(struct farcall_client *client, unsigned command_slots, unsigned event_slots, unsigned flags,
 			   struct farcall_channel **out);
