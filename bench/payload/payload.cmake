@@ -11,7 +11,7 @@ if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
 endif()
 target_link_options(farcall_bare_payload PRIVATE
   -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-T,${CMAKE_CURRENT_SOURCE_DIR}/payload/payload.ld)
-set_target_properties(farcall_bare_payload PROPERTIES
+set_target_properties(farcall_bare_payload PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR} LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/payload/payload.ld)
 
 set(FARCALL_PAYLOAD_IMAGE ${CMAKE_CURRENT_BINARY_DIR}/bare_payload.bin)
