@@ -29,7 +29,8 @@ Machine::Machine(const Kvm& kvm, const MachineConfig& config)
       interrupts_holder_(make_interrupts(vm_, ram_)),
       interrupts_(*interrupts_holder_),
       serial_(console_, [this] { interrupts_.raise_com1(); }),
-      bus_(pci_, serial_, stop_) {
+      bus_(pci_, serial_, stop_),
+      ready_(config.cpus) {
     const auto limit =
         std::min<unsigned>(layout::kMaxCpus, static_cast<unsigned>(kvm.extension(KVM_CAP_MAX_VCPUS)));
     if (config.cpus < 1 || config.cpus > limit) {
@@ -65,7 +66,8 @@ void Machine::load(const InputFile& kernel, uint64_t initrd_bytes, const InitrdW
 
 void Machine::prepare() {
     for (const auto& vcpu : vcpus_)
-        vcpu->start(bus_, stop_, config_.vcpu_cores, go_);
+        vcpu->start(bus_, stop_, config_.vcpu_cores, ready_, go_);
+    ready_.wait();
 }
 
 void Machine::start() {

@@ -73,6 +73,7 @@ class Machine {
     KvmInterrupts& interrupts_;
     Serial serial_;
     IoBus bus_;
+    std::latch ready_;
     std::latch go_{1};
     bool going_ = false;
     std::vector<std::unique_ptr<Vcpu>> vcpus_;

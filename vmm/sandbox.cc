@@ -54,6 +54,9 @@ constexpr int kAllowed[] = {
     SCMP_SYS(restart_syscall),  // a wait that a signal interrupted
     SCMP_SYS(sched_yield),      // workers that poll
     SCMP_SYS(eventfd2),         // a client's cancel event
+    // threads of the engine that have just been created
+    SCMP_SYS(rseq),             // the C library, in each new thread
+    SCMP_SYS(set_robust_list),  // the same
     // memory
     SCMP_SYS(mmap),      // the allocator
     SCMP_SYS(munmap),    // the allocator; guest memory at the end

@@ -50,10 +50,12 @@ Vcpu::~Vcpu() {
     ::munmap(run_, run_bytes_);
 }
 
-void Vcpu::start(IoBus& bus, StopEvent& stop, const std::vector<int>& cpus, std::latch& go) {
-    thread_ = std::thread([this, &bus, &stop, &go, cpus] {
+void Vcpu::start(IoBus& bus, StopEvent& stop, const std::vector<int>& cpus, std::latch& ready,
+                 std::latch& go) {
+    thread_ = std::thread([this, &bus, &stop, &ready, &go, cpus] {
         pin_this_thread(cpus);
         ::pthread_setname_np(::pthread_self(), fmt::format("vcpu{}", index_).c_str());
+        ready.count_down();
         go.wait();
         loop(bus, stop);
     });

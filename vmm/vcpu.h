@@ -30,9 +30,9 @@ class Vcpu {
 
     int fd() const { return fd_.get(); }
 
-    /// Runs it on a thread of its own, once `go` is open, until the stop event; `cpus`: host cores it may
-    /// use, empty for any.
-    void start(IoBus& bus, StopEvent& stop, const std::vector<int>& cpus, std::latch& go);
+    /// Starts a thread for it that counts `ready` down and runs it, once `go` is open, until the stop event;
+    /// `cpus`: host cores it may use, empty for any.
+    void start(IoBus& bus, StopEvent& stop, const std::vector<int>& cpus, std::latch& ready, std::latch& go);
     /// Makes the thread leave the guest and end. Any thread, repeatable.
     void kick();
 
