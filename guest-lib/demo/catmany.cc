@@ -56,7 +56,6 @@ class Concatenation {
   public:
     Concatenation(client::Client& client, client::Channel& channel, uint32_t buffer, uint32_t out)
         : client_(client),
-          channel_(channel),
           buffer_(client, buffer, true),
           stat_(client, sizeof(fc_stat)),
           chain_(client, channel),
@@ -113,7 +112,6 @@ class Concatenation {
     }
 
     client::Client& client_;
-    client::Channel& channel_;
     client::Buffer buffer_;
     client::Buffer stat_;
     Chain chain_;
