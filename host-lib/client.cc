@@ -41,6 +41,7 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
         if (graph_.take_cost() > kSearchCostPerBurst) break;
     }
     worker_.stats().commands.add(count);
+    if (count > 0) worker_.mark_dirty(channel);  // commands that merely park free their ring slots too
     // Released commands run at once, so that a chain does not wait for the worker's next round.
     if (ready_head_ < ready_.size()) run_ready(kReadyAtOnce);
     return count;

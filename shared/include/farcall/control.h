@@ -111,7 +111,9 @@ FC_ASSERT_SIZE(fc_segment, 16);
  * arg[2] its bytes) registers that whole memfd. Without one, arg[0] is an offset into the first memfd and arg[1] == 0,
  * arg[2] its bytes. CHANNEL_CREATE's answer carries one end of a socket pair: writing 8 bytes to it rings the doorbell,
  * its becoming readable is the event interrupt (drain it). Not eventfds: a shared eventfd lets either side block the other.
- * One connection is one client, made by CLIENT_CREATE; closing it destroys the client.
+ * One connection is one client, made by CLIENT_CREATE; closing it destroys the client. Beside the errnos above: -EPROTO
+ * before HELLO (a refused HELLO still answers version and features), -EACCES: this user is not served, -EINVAL: a memfd
+ * that is not sealed against shrinking or has huge pages, -E2BIG: more memory than the server maps for one client.
  */
 
 #endif
