@@ -69,19 +69,14 @@ ControlDone chain(ControlDone first, ControlDone second) {
     };
 }
 
-void start_pumps(DomainState& state) {
-    for (auto& pump : state.pumps)
-        if (!pump) pump = std::make_unique<BlockingPool>(1);
-}
-
 }  // namespace
 
 void Domain::create_client(uint32_t flags, ControlDone done) {
     if (flags & ~FC_CLIENT_STREAMS) return done({-EINVAL});
     const bool streams = flags & FC_CLIENT_STREAMS;
+    if (streams && !state_->pumps[0]) return done({-EPERM});
     uint32_t serial = 0;
     if (int err = reserve_client(*state_, streams, &serial)) return done({err});
-    if (streams) start_pumps(*state_);
     const ClientId id = state_->next_client->fetch_add(1);
     Worker* worker = state_->workers[static_cast<size_t>(worker_index(id))];
     worker->post([state = state_, id, serial, streams, done = std::move(done)](Worker& home) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "host-lib/engine.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <future>
@@ -85,6 +86,10 @@ std::unique_ptr<Domain> Engine::create_domain(DomainConfig config) {
         file->stream = static_cast<int>(i);
         state->streams[i] = std::move(file);
     }
+    // Now and not when a client asks for them: by then a sandbox may forbid new threads.
+    const bool offered = std::any_of(std::begin(fds), std::end(fds), [](int fd) { return fd >= 0; });
+    for (auto& pump : state->pumps)
+        if (offered) pump = std::make_unique<BlockingPool>(1);
     for (const auto& worker : impl_->workers)
         state->workers.push_back(worker.get());
     state->next_client = &impl_->next_client;
