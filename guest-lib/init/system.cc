@@ -32,7 +32,8 @@ struct Mount {
     const char* options;
 };
 
-// devtmpfs first: the console of the others' complaints is in it, and cloud kernels don't mount it by
+// /tmp is a directory of the initial RAM disk already: a mount would hide a command that was packed from
+// there. devtmpfs first: the console of the others' complaints is in it, and cloud kernels don't mount it by
 // themselves.
 constexpr Mount kMounts[] = {
     {"devtmpfs", "/dev", MS_NOSUID, "mode=0755"},
@@ -40,7 +41,6 @@ constexpr Mount kMounts[] = {
     {"sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr},
     {"devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "mode=0620,ptmxmode=0666,gid=5"},
     {"tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777"},
-    {"tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777"},
 };
 
 void open_console() {
