@@ -322,7 +322,7 @@ TEST_F(HostileTest, RandomCommandsEachGetOneEvent) {
             parked++;
         }
         for (size_t i = 0; i < parked; i++)
-            ASSERT_TRUE(client.next());
+            ASSERT_TRUE(client.next()) << client.describe();
     }
 }
 

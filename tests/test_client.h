@@ -138,12 +138,14 @@ class TestClient {
     /// The next event; fails the test when none comes.
     fc_event_ts wait() {
         const auto event = next();
-        if (!event) {
-            ADD_FAILURE() << "no event came: worker_armed " << header_->worker_armed << " status "
-                          << header_->status << " command head " << header_->command_head << " tail " << tail_
-                          << " event tail " << header_->event_tail << " head " << event_head_;
-        }
+        if (!event) ADD_FAILURE() << "no event came: " << describe();
         return event.value_or(fc_event_ts{});
+    }
+    std::string describe() const {
+        return "worker_armed " + std::to_string(header_->worker_armed) + " status " +
+               std::to_string(header_->status) + " command head " + std::to_string(header_->command_head) +
+               " tail " + std::to_string(tail_) + " event tail " + std::to_string(header_->event_tail) +
+               " head " + std::to_string(event_head_);
     }
     fc_event run(const fc_command& command) {
         post(command);
