@@ -37,6 +37,14 @@ unsigned mode_of(const std::string& path) {
     return mode | 0444 | ((mode & 0111) != 0 ? 0111 : 0);
 }
 
+// The guest's init mounts file systems of its own there, over what the initial RAM disk has.
+bool is_hidden(const std::string& guest_path) {
+    for (const char* directory : {"/dev/", "/proc/", "/run/", "/sys/", "/tmp/"}) {
+        if (guest_path.starts_with(directory)) return true;
+    }
+    return false;
+}
+
 std::vector<std::string> split(const std::string& text, char at) {
     std::vector<std::string> parts;
     std::istringstream in(text);
@@ -107,12 +115,22 @@ std::string ProgramPacker::find_program(const std::string& command) {
 std::string ProgramPacker::add_program(const std::string& command) {
     const std::string path = find_program(command);
     if (path.empty()) throw Error(fmt::format("there is no program '{}' to run", command));
-    add_closure(path, 0);
-    return path;
+    if (!is_hidden(path)) {
+        add_closure(path, 0);
+        return path;
+    }
+    const std::string moved = "/farcall/bin/" + fs::path(path).filename().string();
+    add(path, moved);
+    if (!read_elf_needs(InputFile(path, "program"))) add_script(path, 0);
+    return moved;
 }
 
 void ProgramPacker::add(const std::string& host_path, const std::string& guest_path) {
     std::error_code failed;
+    if (is_hidden(guest_path)) {
+        throw Error(
+            fmt::format("'{}' would be hidden in the guest, which mounts a file system there", guest_path));
+    }
     if (fs::is_directory(host_path, failed)) {
         to_.add_directory(guest_path, mode_of(host_path) | 0111);
         for (const auto& entry : fs::directory_iterator(host_path)) {

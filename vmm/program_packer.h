@@ -17,8 +17,9 @@ class ProgramPacker {
   public:
     explicit ProgramPacker(Initramfs& to) : to_(to) {}
 
-    /// `command` is a path or a name to look up in PATH. Returns its path in the guest. Throws
-    /// farcall::Error: not found, not executable, a library that is not there.
+    /// `command` is a path or a name to look up in PATH. Returns its path in the guest: its own, unless the
+    /// guest mounts something over that (/tmp). Throws farcall::Error: not found, not executable, a library
+    /// that is not there.
     std::string add_program(const std::string& command);
     /// A file or a directory tree; ELF files bring their libraries. Throws farcall::Error.
     void add(const std::string& host_path, const std::string& guest_path);

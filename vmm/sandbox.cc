@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kAllowed[] = {
     // handles of the guest: files
+    SCMP_SYS(openat),      // an O_PATH descriptor of a share reopened by its name in /proc
     SCMP_SYS(openat2),     // beneath a share's directory
     SCMP_SYS(close),       // handles, and descriptors at the end
     SCMP_SYS(preadv2),     // reads into guest memory
