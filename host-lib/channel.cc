@@ -78,7 +78,10 @@ bool Channel::arm() {
     if (!healthy()) return true;
     fc_arm(&header_->worker_armed);
     const uint32_t tail = fc_load_acquire(&header_->command_tail);
-    if (tail - head_ > command_mask_ + 1) {
+    // The tail follows the slots' seq, which is what commands are taken by: it may lag behind head_ by as
+    // much as the client publishes before it stores its tail, and never by more than a ring either way.
+    const uint32_t slots = command_mask_ + 1;
+    if (tail - head_ + slots > 2 * slots) {
         close(FC_CHANNEL_BAD_TAIL);
         return true;
     }

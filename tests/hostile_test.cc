@@ -91,6 +91,21 @@ TEST_F(HostileTest, TailFarAheadPoisonsTheChannel) {
     EXPECT_EQ(engine_.stats().poisoned, 1u);
 }
 
+// A client that is preempted between a command's seq and its tail is no liar.
+TEST_F(HostileTest, TailThatLagsBehindIsNoOffence) {
+    TestClient client(*domain_);
+    for (uint32_t lag = 1; lag <= 64; lag++)
+        client.run(nop(1));
+    fc_store_relaxed(&client.header()->command_tail, client.tail() - 64);
+    const uint64_t sleeps = engine_.stats().sleeps;
+    client.ring();
+    for (int i = 0; i < 5000 && engine_.stats().sleeps == sleeps; i++) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(client.run(nop(1, 3)).result, 3);
+    EXPECT_EQ(client.header()->status, static_cast<uint32_t>(FC_CHANNEL_OK));
+}
+
 TEST_F(HostileTest, EventHeadAheadPoisonsTheChannel) {
     TestClient client(*domain_, {.command_slots = 64, .event_slots = 8});
     fc_store_relaxed(&client.header()->event_head, 1000u);
