@@ -7,9 +7,11 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -93,6 +95,16 @@ void load_module() {
     ::close(file);
 }
 
+// The kernel's default of 8 MiB is for machines shared by many users; here it would refuse a program its
+// first buffer.
+void raise_locked_memory() {
+    struct sysinfo info;
+    if (::sysinfo(&info) < 0) return complain("sysinfo");
+    const rlim_t half = static_cast<rlim_t>(info.totalram) * info.mem_unit / 2;
+    const rlimit limit{half, half};
+    if (::setrlimit(RLIMIT_MEMLOCK, &limit) < 0) complain("RLIMIT_MEMLOCK");
+}
+
 }  // namespace
 
 void set_up_system() {
@@ -100,6 +112,7 @@ void set_up_system() {
     mount_all();
     make_links();
     raise_loopback();
+    raise_locked_memory();
     load_module();
 }
 
