@@ -51,6 +51,7 @@ verdict() {
 for piece in POST_FENCE WORKER_ARM_FENCE WORKER_RECHECK DOORBELL_LATCH; do
     verdict fails sleep_wake SLEEP_WAIT BREAK_$piece
 done
+verdict fails sleep_wake SLEEP_WAIT BREAK_TAIL_LAG
 verdict fails sleep_wake SLEEP_WAIT COMMANDS=2 BREAK_READ_BEFORE_SCAN
 for piece in READ_FENCE CREDIT_RING CREDIT_RECHECK; do
     verdict fails sleep_wake SLEEP_WAIT OVERPOST BREAK_$piece

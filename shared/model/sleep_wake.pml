@@ -12,7 +12,7 @@
  *
  * Properties: a client that still waits for an event while nothing can happen any more is an invalid end state (lost
  * wake-up, deadlock). Assertions: events come once and in order, no event slot is overwritten, a client that keeps its
- * commands below its event slots never stalls for credit.
+ * commands below its event slots never stalls for credit, and no index of an honest client looks like a lie.
  *
  * What is left out: the contents of commands and events, and who executes them (each completes at once; the way
  * back from the blocking pool is inbox.pml). Spinning is there as the freedom not to sleep.
@@ -373,11 +373,22 @@ inline serve(c)
 #endif
 }
 
+/*
+ * Else the channel is poisoned. The tail follows the commands' seq, so it may lag behind what was taken, by no more than
+ * the client publishes before it announces.
+ */
+#ifdef BREAK_TAIL_LAG
+#define TAIL_PLAUSIBLE(tail, head) (tail >= head && tail <= head + COMMAND_SLOTS)
+#else
+#define TAIL_PLAUSIBLE(tail, head) (tail + COMMAND_SLOTS >= head && tail <= head + COMMAND_SLOTS)
+#endif
+
 /* Channel::arm() */
 inline arm(c)
 {
 	STORE(WORKER, WORKER_ARMED(c), 1);
 	WORKER_ARM_FENCE(WORKER);
+	assert(TAIL_PLAUSIBLE(LOAD(WORKER, COMMAND_TAIL(c)), head[c]));
 	if
 #ifndef BREAK_WORKER_RECHECK
 	:: READY(c) ->
