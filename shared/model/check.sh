@@ -78,9 +78,9 @@ verdict fails sleep_wake SLEEP_POLL BREAK_CLIENT_ARM_FENCE
 verdict fails sleep_wake SLEEP_POLL BREAK_LATCH
 verdict fails sleep_wake SLEEP_SOCKET BREAK_CLIENT_ARM_FENCE
 verdict fails sleep_wake SLEEP_SOCKET BREAK_CLIENT_RECHECK
-# Messages to a worker from other threads.
+# Messages to a worker from other threads, and its own timers.
 verdict holds inbox
-for piece in POST_FENCE SLEEP_FENCE RECHECK DOORBELL_LATCH; do
+for piece in POST_FENCE SLEEP_FENCE RECHECK DOORBELL_LATCH SLEEP_AFTER_TIMERS; do
     verdict fails inbox BREAK_$piece
 done
 wait

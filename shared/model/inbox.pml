@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inbox of a worker: Worker::post() from any thread against Worker::sleep() (host-lib/worker.cc). check.sh runs it.
+ * When a worker may sleep: its inbox, that is Worker::post() from any thread against Worker::sleep(), and the work that it
+ * makes for itself when a timer is due (host-lib/worker.cc). check.sh runs it.
  *
  * A message is a store, as a queue promises no more than release semantics (the compare-and-swap that it is on x86
  * would make the poster's fence superfluous there). A poster ends when its last message has been handled; a message
- * that lies there while the worker sleeps and nothing will wake it is an invalid end state.
+ * that lies there while the worker sleeps and nothing will wake it is an invalid end state, and so is a released command.
  */
 #ifndef POSTERS
 #define POSTERS 2
@@ -67,32 +68,84 @@ proctype poster(byte p)
 #define EMPTY (!WAITS(0))
 #endif
 
-proctype worker()
+/* A timer, and a command that waits for it. */
+bool due;
+bool ready;    /* the command was released and has to run: Worker::ready_ */
+bool released; /* it has run */
+
+proctype timer()
 {
-end:	do
-	:: WAITS(0) -> handled[0]++
-#if POSTERS > 1
-	:: WAITS(1) -> handled[1]++
-#endif
-	:: EMPTY ->
-		STORE(WORKER, ASLEEP, 1);
-		SLEEP_FENCE(WORKER);
-		if
+	due = true;
+	released
+}
+
+inline run_timers()
+{
+	if
+	:: due -> due = false; ready = true
+	:: else
+	fi
+}
+
+/* Worker::sleep() */
+inline sleep()
+{
+	STORE(WORKER, ASLEEP, 1);
+	SLEEP_FENCE(WORKER);
+	if
 #ifndef BREAK_RECHECK
-		:: !EMPTY
+	:: !EMPTY
 #endif
 #ifdef BREAK_RECHECK
-		:: true ->
+	:: true ->
 #else
-		:: EMPTY ->
+	:: EMPTY ->
 #endif
-			FENCE(WORKER); /* a system call that takes locks */
-			inside = true;
-end_sleep:		doorbell;
-			inside = false;
-			doorbell = false
+		FENCE(WORKER); /* a system call that takes locks */
+		inside = true;
+end_sleep:	if
+		:: doorbell -> doorbell = false
+		:: due
 		fi;
-		STORE(WORKER, ASLEEP, 0)
+		inside = false
+	fi;
+	STORE(WORKER, ASLEEP, 0);
+	run_timers()
+}
+
+#ifdef BREAK_SLEEP_AFTER_TIMERS
+#define OWN_WORK false
+#else
+#define OWN_WORK ready
+#endif
+
+/* Rounds of Worker::loop() without a hot channel. */
+proctype worker()
+{
+	bool busy;
+
+	do
+	:: true ->
+		busy = false;
+		if
+		:: WAITS(0) -> handled[0]++; busy = true
+#if POSTERS > 1
+		:: WAITS(1) -> handled[1]++; busy = true
+#endif
+		:: EMPTY
+		fi;
+		if
+		:: ready -> ready = false; released = true; busy = true
+		:: else
+		fi;
+		if
+		:: run_timers() /* look_around(): in some rounds */
+		:: true
+		fi;
+		if
+		:: busy || OWN_WORK
+		:: else -> sleep()
+		fi
 	od
 }
 
@@ -105,6 +158,7 @@ init
 		run poster(1);
 		run store_buffer(1);
 #endif
+		run timer();
 		run worker();
 		run store_buffer(WORKER)
 	}
