@@ -36,9 +36,14 @@ class ElfReader {
 
     ElfNeeds read() const {
         ElfNeeds needs;
+        bool dynamic = false;
         for (const Elf64_Phdr& header : headers_) {
             if (header.p_type == PT_INTERP) needs.interpreter = text(header.p_offset);
-            if (header.p_type == PT_DYNAMIC) read_dynamic(header, needs);
+            if (header.p_type != PT_DYNAMIC) continue;
+            // One at most: more would let a small file ask for gigabytes of names.
+            if (dynamic) throw damaged();
+            dynamic = true;
+            read_dynamic(header, needs);
         }
         return needs;
     }

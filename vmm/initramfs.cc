@@ -179,7 +179,10 @@ void Initramfs::write(std::span<std::byte> out) const {
         if (entry.host_path.empty()) {
             cursor.put(entry.content);
         } else {
-            InputFile(entry.host_path, "file").read(0, cursor.take(entry.bytes));
+            const InputFile file(entry.host_path, "file");
+            if (file.bytes() != entry.bytes)
+                throw Error(fmt::format("'{}' changed its size while it was read", entry.host_path));
+            file.read(0, cursor.take(entry.bytes));
         }
         cursor.pad(4);
     }

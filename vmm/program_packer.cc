@@ -81,8 +81,11 @@ void read_linker_configuration(const std::string& path, std::vector<std::string>
 
 std::string with_origin(std::string directory, const std::string& user) {
     for (const std::string token : {"${ORIGIN}", "$ORIGIN"}) {
-        for (size_t at = directory.find(token); at != std::string::npos; at = directory.find(token)) {
-            directory.replace(at, token.size(), fs::canonical(user).parent_path().string());
+        const std::string origin = fs::canonical(user).parent_path();
+        // A directory may be called "$ORIGIN": what has been put in is not looked at again.
+        for (size_t at = directory.find(token); at != std::string::npos;
+             at = directory.find(token, at + origin.size())) {
+            directory.replace(at, token.size(), origin);
         }
     }
     return directory;
@@ -134,10 +137,14 @@ void ProgramPacker::add(const std::string& host_path, const std::string& guest_p
     if (fs::is_directory(host_path, failed)) {
         to_.add_directory(guest_path, mode_of(host_path) | 0111);
         for (const auto& entry : fs::directory_iterator(host_path)) {
-            add(entry.path(), guest_path + "/" + entry.path().filename().string());
+            const std::string below = guest_path + "/" + entry.path().filename().string();
+            // Links inside a tree stay links: followed, one that leads upwards would have no end.
+            if (entry.is_symlink()) {
+                to_.add_symlink(below, fs::read_symlink(entry.path()));
+            } else {
+                add(entry.path(), below);
+            }
         }
-    } else if (fs::is_symlink(host_path, failed)) {
-        to_.add_symlink(guest_path, fs::read_symlink(host_path));
     } else {
         to_.add_host_file(guest_path, mode_of(host_path), host_path);
         if (fs::file_size(host_path, failed) == 0) return;

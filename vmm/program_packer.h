@@ -21,7 +21,8 @@ class ProgramPacker {
     /// guest mounts something over that (/tmp). Throws farcall::Error: not found, not executable, a library
     /// that is not there.
     std::string add_program(const std::string& command);
-    /// A file or a directory tree; ELF files bring their libraries. Throws farcall::Error.
+    /// A file or a directory tree, whose symbolic links stay links; ELF files bring their libraries. Throws
+    /// farcall::Error.
     void add(const std::string& host_path, const std::string& guest_path);
 
     /// The absolute path of `command`, or an empty string.
