@@ -53,6 +53,7 @@ Kvm::Kvm() : fd_(::open("/dev/kvm", O_RDWR | O_CLOEXEC)) {
         throw errno_error("cannot open /dev/kvm");
     }
     const int version = ::ioctl(fd_.get(), KVM_GET_API_VERSION, 0);
+    if (version < 0) throw errno_error("/dev/kvm is not KVM");
     if (version != KVM_API_VERSION) {
         throw Error(fmt::format("/dev/kvm speaks API version {}, not {}", version, KVM_API_VERSION));
     }

@@ -21,12 +21,12 @@ std::unique_ptr<KvmInterrupts> make_interrupts(Vm& vm, const GuestRam& ram) {
 
 }  // namespace
 
-Machine::Machine(const Kvm& kvm, const MachineConfig& config)
+Machine::Machine(const Kvm& kvm, const MachineConfig& config, std::unique_ptr<GuestRam> ram)
     : config_(config),
-      ram_(config.memory_bytes, config.backing),
+      ram_(std::move(ram)),
       vm_(kvm),
       console_(config.console_fd),
-      interrupts_holder_(make_interrupts(vm_, ram_)),
+      interrupts_holder_(make_interrupts(vm_, *ram_)),
       interrupts_(*interrupts_holder_),
       serial_(console_, [this] { interrupts_.raise_com1(); }),
       bus_(pci_, serial_, stop_),
@@ -50,18 +50,13 @@ Machine::~Machine() {
     stop();
 }
 
-void Machine::load(const InputFile& kernel, uint64_t initrd_bytes, const InitrdWriter& write_initrd,
-                   const std::string& command_line) {
-    const LoadedKernel loaded = load_kernel(kernel, ram_);
-    const InitrdPlace initrd = place_initrd(loaded, ram_, initrd_bytes);
-    if (initrd.bytes != 0) write_initrd(ram_.at(initrd.address, initrd.bytes, "initial RAM disk"));
-    write_boot_information(loaded, ram_, initrd, command_line);
-    write_boot_tables(ram_);
+void Machine::boot(const LoadedKernel& kernel) {
+    write_boot_tables(*ram_);
     const auto acpi = make_acpi_tables(config_.cpus);
     if (acpi.size() > layout::kAcpiTablesEnd - layout::kAcpiTables)
         throw Error("too many virtual CPUs for the tables");
-    ram_.write(layout::kAcpiTables, acpi.data(), acpi.size(), "ACPI tables");
-    set_boot_registers(vcpus_.front()->fd(), loaded);
+    ram_->write(layout::kAcpiTables, acpi.data(), acpi.size(), "ACPI tables");
+    set_boot_registers(vcpus_.front()->fd(), kernel);
 }
 
 void Machine::prepare() {

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <latch>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "vmm/guest_ram.h"
@@ -22,35 +20,30 @@
 namespace farcall::vmm {
 
 struct MachineConfig {
-    uint64_t memory_bytes = 512ull << 20;
-    MemoryBacking backing = MemoryBacking::kAnonymous;
     unsigned cpus = 1;
     std::vector<int> vcpu_cores;  ///< host cores for the vCPU threads; empty: any
     int console_fd = -1;          ///< borrowed; gets the serial console's output
 };
 
-/// Fills the initrd in place: exactly the bytes that were announced.
-using InitrdWriter = std::function<void(std::span<std::byte>)>;
-
 /// A virtual machine without its offload device: RAM, vCPUs, interrupt controllers, buses, console. Built,
 /// given a kernel and devices, started, stopped; used by one thread, except stop_event().
 class Machine {
   public:
-    /// Throws farcall::Error.
-    Machine(const Kvm& kvm, const MachineConfig& config);
+    /// `ram` may hold the guest already. Throws farcall::Error.
+    Machine(const Kvm& kvm, const MachineConfig& config, std::unique_ptr<GuestRam> ram);
     /// Stops the vCPUs if they run.
     ~Machine();
 
-    const GuestRam& ram() const { return ram_; }
+    const GuestRam& ram() const { return *ram_; }
     Vm& vm() { return vm_; }
     PciBus& pci() { return pci_; }
     InterruptSink& interrupts() { return interrupts_; }
     StopEvent& stop_event() { return stop_; }
     const ConsoleLog& console() const { return console_; }
 
-    /// Loads kernel, initrd (`bytes` may be 0), command line and tables. Throws farcall::Error.
-    void load(const InputFile& kernel, uint64_t initrd_bytes, const InitrdWriter& write_initrd,
-              const std::string& command_line);
+    /// Writes the tables for `kernel`, which is in RAM with all else that it boots with, and makes it the
+    /// first vCPU's start. Throws farcall::Error.
+    void boot(const LoadedKernel& kernel);
     /// Starts the vCPUs' threads, which wait. The PCI bus takes no further devices.
     void prepare();
     /// Lets the guest run.
@@ -63,7 +56,7 @@ class Machine {
 
   private:
     MachineConfig config_;
-    GuestRam ram_;
+    std::unique_ptr<GuestRam> ram_;
     Vm vm_;
     StopEvent stop_;
     ConsoleLog console_;

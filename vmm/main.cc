@@ -22,7 +22,8 @@ int main(int argc, char** argv) {
     CLI::App app("Runs programs in virtual machines whose system calls are served by dedicated host cores.",
                  "farcall");
     app.set_version_flag("--version", FARCALL_VERSION);
-    app.require_subcommand(1);
+    // Not CLI11's own check: it would hide the name of an unknown command.
+    app.require_subcommand(0, 1);
     int status = 0;
     farcall::vmm::add_run_command(app, &status);
     farcall::vmm::add_doctor_command(app, &status);
@@ -32,8 +33,11 @@ int main(int argc, char** argv) {
 #endif
     try {
         app.parse(argc, argv);
+        if (app.get_subcommands().empty()) throw CLI::RequiredError("A command");
     } catch (const CLI::ParseError& error) {
-        return app.exit(error);
+        if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+        fmt::print(stderr, "farcall: {} (see farcall --help)\n", error.what());
+        return kStatusFailed;
     } catch (const std::exception& error) {
         fmt::print(stderr, "farcall: {}\n", error.what());
         return kStatusFailed;

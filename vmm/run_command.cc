@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "host-lib/error.h"
+#include "vmm/layout.h"
 #include "vmm/probe.h"
 #include "vmm/run_options.h"
 #include "vmm/session.h"
@@ -51,9 +52,8 @@ GuestCommand make_guest_command(const RunOptions& options) {
 SessionConfig make_session_config(const RunOptions& options) {
     const CorePlan cores = plan_cores(options.worker_cores, options.workers);
     SessionConfig config;
-    config.machine.memory_bytes = parse_memory_size(options.memory);
-    config.machine.backing =
-        options.memory_backing == "memfd" ? MemoryBacking::kMemfd : MemoryBacking::kAnonymous;
+    config.memory_bytes = parse_memory_size(options.memory);
+    config.backing = options.memory_backing == "memfd" ? MemoryBacking::kMemfd : MemoryBacking::kAnonymous;
     config.machine.cpus = options.cpus;
     config.machine.vcpu_cores = cores.vcpus;
     config.machine.console_fd = options.console ? STDERR_FILENO : -1;
@@ -117,10 +117,11 @@ int run(const RunOptions& options) {
     const auto begun = std::chrono::steady_clock::now();
     Session::block_signals();
     const SessionConfig config = make_session_config(options);
+    PreparedGuest guest = prepare_guest(config);
     const Kvm kvm;
     kvm.require_all();
     if (!options.no_probe) require_guest_kernels();
-    Session session(kvm, config);
+    Session session(kvm, config, std::move(guest));
     const Stop stop = session.run();
     if (options.stats) print_stats(session, begun);
     return report(stop, session, options);
@@ -136,7 +137,9 @@ void add_guest_options(CLI::App& app, RunOptions& options) {
     app.add_option("--memory-backing", options.memory_backing, "anon or memfd")
         ->check(CLI::IsMember({"anon", "memfd"}))
         ->capture_default_str();
-    app.add_option("--cpus", options.cpus, "virtual CPUs")->capture_default_str();
+    app.add_option("--cpus", options.cpus, "virtual CPUs")
+        ->check(CLI::Range(1u, layout::kMaxCpus))
+        ->capture_default_str();
     app.add_flag("--console", options.console, "the guest's kernel messages to stderr, as they come");
     app.add_option("--kernel-log", options.kernel_log,
                    "write the guest's kernel log to this file at the end");

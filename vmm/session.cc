@@ -43,7 +43,34 @@ UniqueFd make_timer(std::chrono::nanoseconds timeout) {
     return timer;
 }
 
+// The engine opens the directories itself, later.
+void check_shares(const std::vector<ShareConfig>& shares) {
+    if (shares.size() > FC_MAX_SHARES)
+        throw Error(fmt::format("--share: at most {} directories can be shared", FC_MAX_SHARES));
+    for (const ShareConfig& share : shares) {
+        const UniqueFd directory(::open(share.path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!directory) throw errno_error(fmt::format("--share: cannot share '{}'", share.path));
+    }
+}
+
 }  // namespace
+
+PreparedGuest prepare_guest(const SessionConfig& config) {
+    check_shares(config.shares);
+    PreparedGuest guest;
+    guest.ram = std::make_unique<GuestRam>(config.memory_bytes, config.backing);
+    const GuestRam& ram = *guest.ram;
+    guest.kernel = load_kernel(InputFile(config.files.kernel, "kernel"), ram);
+    const Initramfs image = make_guest_image(config.files, config.command);
+    const InitrdPlace initrd = place_initrd(guest.kernel, ram, image.bytes());
+    image.write(ram.at(initrd.address, initrd.bytes, "initial RAM disk"));
+    write_boot_information(guest.kernel, ram, initrd, config.command_line);
+    if (!config.kernel_log.empty()) {
+        guest.log.reset(::open(config.kernel_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+        if (!guest.log) throw errno_error(fmt::format("cannot write the kernel log '{}'", config.kernel_log));
+    }
+    return guest;
+}
 
 void Session::block_signals() {
     const sigset_t set = handled_signals();
@@ -52,25 +79,22 @@ void Session::block_signals() {
     ::signal(SIGPIPE, SIG_IGN);
 }
 
-Session::Session(const Kvm& kvm, const SessionConfig& config)
-    : timer_(make_timer(config.timeout)),
+Session::Session(const Kvm& kvm, const SessionConfig& config, PreparedGuest guest)
+    : log_(std::move(guest.log)),
+      timer_(make_timer(config.timeout)),
       on_terminal_(config.command.terminal.has_value()),
       sandbox_(config.sandbox),
-      machine_(kvm, config.machine) {
+      machine_(kvm, config.machine, std::move(guest.ram)) {
     std::array<int, 2> pipe{};
     if (::pipe2(pipe.data(), O_CLOEXEC) < 0) throw errno_error("cannot create a pipe");
     control_read_.reset(pipe[0]);
     control_write_.reset(pipe[1]);
     // The guest may never read: then records are lost, and we do not block.
     ::fcntl(control_write_.get(), F_SETFL, O_NONBLOCK);
-    if (!config.kernel_log.empty()) {
-        log_.reset(::open(config.kernel_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-        if (!log_) throw errno_error(fmt::format("cannot write the kernel log '{}'", config.kernel_log));
-    }
     const sigset_t set = handled_signals();
     signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals_) throw errno_error("cannot create a signalfd");
-    load(config);
+    machine_.boot(guest.kernel);
     // Files have been read as whoever started us; the engine's threads do not exist yet.
     if (sandbox_) drop_privileges(!config.shares.empty());
     make_engine(config);
@@ -104,13 +128,6 @@ void Session::make_engine(const SessionConfig& config) {
     device_.emplace(OffloadDevice::Parts{machine_.ram().memory(), *engine_, *domain_, machine_.interrupts(),
                                          *doorbells_, machine_.stop_event()});
     machine_.pci().add(*device_);
-}
-
-void Session::load(const SessionConfig& config) {
-    const Initramfs image = make_guest_image(config.files, config.command);
-    const InputFile kernel(config.files.kernel, "kernel");
-    machine_.load(
-        kernel, image.bytes(), [&](std::span<std::byte> out) { image.write(out); }, config.command_line);
 }
 
 Stop Session::run() {

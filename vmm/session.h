@@ -17,6 +17,8 @@
 namespace farcall::vmm {
 
 struct SessionConfig {
+    uint64_t memory_bytes = 512ull << 20;
+    MemoryBacking backing = MemoryBacking::kAnonymous;
     MachineConfig machine;
     EngineConfig engine;
     std::vector<ShareConfig> shares;
@@ -28,13 +30,24 @@ struct SessionConfig {
     bool sandbox = true;
 };
 
+/// What of a run needs no KVM.
+struct PreparedGuest {
+    std::unique_ptr<GuestRam> ram;  ///< with kernel, initial RAM disk, command line
+    LoadedKernel kernel;
+    UniqueFd log;  ///< SessionConfig::kernel_log
+};
+
+/// Looks at all files and directories that the user named and loads the guest. Done before KVM is asked for
+/// anything, so that a mistake in the input is reported as such on every machine. Throws farcall::Error.
+PreparedGuest prepare_guest(const SessionConfig& config);
+
 /// One run of a guest: machine, engine and offload device with this process's standard streams, from set-up
 /// to the end. Used by the main thread, which has blocked the signals of blocked_signals() before any other
 /// thread exists.
 class Session {
   public:
     /// Sets everything up. Throws farcall::Error.
-    Session(const Kvm& kvm, const SessionConfig& config);
+    Session(const Kvm& kvm, const SessionConfig& config, PreparedGuest guest);
     /// Stops the guest, then the engine, then frees their memory.
     ~Session();
 
@@ -49,7 +62,6 @@ class Session {
 
   private:
     void make_engine(const SessionConfig& config);
-    void load(const SessionConfig& config);
     void wait_for_end();
     void take_signal();
     void send_record(uint32_t type, uint32_t a, uint32_t b);
