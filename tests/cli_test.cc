@@ -82,6 +82,8 @@ TEST_F(Cli, CommandLineMistakes) {
     expect_refused("run --memory-backing disk -- true", "--memory-backing");
     expect_refused("doctor --xml", "--xml");
     expect_refused("serve", "--socket");
+    expect_refused("serve --socket /nonexistent/socket", "/nonexistent: No such file");
+    expect_refused("serve --socket /nonexistent/socket --share /nonexistent/share", "/nonexistent/share");
 }
 
 // All of these come before this machine's KVM has a say: with --no-probe or without it the sentence is the

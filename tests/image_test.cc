@@ -249,8 +249,33 @@ TEST(ProgramPacker, LinksInATreeStayLinks) {
     EXPECT_EQ(pack_tree(dir.path() / "t/one")["tree"].content, "text");
 }
 
+// A directory in `parent`, whatever TMPDIR says.
+TempDir directory_in(const char* parent) {
+    const char* before = getenv("TMPDIR");
+    const std::string kept = before == nullptr ? "" : before;
+    setenv("TMPDIR", parent, 1);
+    struct Restore {
+        const std::string& value;
+        ~Restore() { value.empty() ? unsetenv("TMPDIR") : setenv("TMPDIR", value.c_str(), 1); }
+    } restore{kept};
+    return {};
+}
+
+TEST(ProgramPacker, LibrariesBelowTmpAreRefused) {
+    const TempDir dir = directory_in("/tmp");  // the guest mounts something over it
+    dir.write("libown.so", make_elf({}, ""));
+    dir.write("program", make_elf({"libown.so"}, "$ORIGIN"));
+    fs::permissions(dir.path() / "program", fs::perms(0755));
+    Initramfs image;
+    EXPECT_THAT(sentence([&] { ProgramPacker(image).add_program(dir.path() / "program"); }),
+                HasSubstr("libown.so' would be hidden"));
+    dir.write("program", make_elf({}, ""));  // alone it moves
+    EXPECT_EQ(ProgramPacker(image).add_program(dir.path() / "program"), "/farcall/bin/program");
+    EXPECT_TRUE(image.contains("/farcall/bin/program"));
+}
+
 TEST(ProgramPacker, LibrariesBesideTheProgram) {
-    const TempDir dir;
+    const TempDir dir = directory_in("/var/tmp");
     const fs::path odd = dir.path() / "$ORIGIN";  // a name that must not be taken for the token again
     fs::create_directory(odd);
     dir.write("$ORIGIN/libown.so", make_elf({}, ""));

@@ -45,6 +45,13 @@ bool is_hidden(const std::string& guest_path) {
     return false;
 }
 
+void refuse_hidden(const std::string& guest_path) {
+    if (is_hidden(guest_path)) {
+        throw Error(
+            fmt::format("'{}' would be hidden in the guest, which mounts a file system there", guest_path));
+    }
+}
+
 std::vector<std::string> split(const std::string& text, char at) {
     std::vector<std::string> parts;
     std::istringstream in(text);
@@ -130,10 +137,7 @@ std::string ProgramPacker::add_program(const std::string& command) {
 
 void ProgramPacker::add(const std::string& host_path, const std::string& guest_path) {
     std::error_code failed;
-    if (is_hidden(guest_path)) {
-        throw Error(
-            fmt::format("'{}' would be hidden in the guest, which mounts a file system there", guest_path));
-    }
+    refuse_hidden(guest_path);
     if (fs::is_directory(host_path, failed)) {
         to_.add_directory(guest_path, mode_of(host_path) | 0111);
         for (const auto& entry : fs::directory_iterator(host_path)) {
@@ -169,6 +173,7 @@ void ProgramPacker::add_with_links(const std::string& host_path) {
 
 void ProgramPacker::add_closure(const std::string& host_path, unsigned depth) {
     if (!done_.insert(host_path).second) return;
+    refuse_hidden(host_path);
     if (depth > kMaxDepth) throw Error(fmt::format("'{}' is needed by too long a chain of files", host_path));
     const InputFile file(host_path, "program");
     add_with_links(host_path);
