@@ -25,6 +25,9 @@
 #define fc_full_barrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 
+/* A command or event seen as 8-byte words: the compiler must not assume that they are other memory than its fields. */
+typedef fc_u64 __attribute__((__may_alias__)) fc_word;
+
 static inline int fc_is_power_of_two(fc_u32 n)
 {
 	return n != 0 && (n & (n - 1)) == 0;
@@ -56,10 +59,11 @@ static inline fc_u32 fc_events_offset(fc_u32 command_slots)
 static inline void fc_command_publish(struct fc_command *slots, fc_u32 mask, fc_u32 index, const struct fc_command *cmd)
 {
 	struct fc_command *slot = &slots[index & mask];
-	const fc_u64 *from = (const fc_u64 *)(const void *)cmd;
-	fc_u64 *to = (fc_u64 *)(void *)slot;
+	const fc_word *from = (const fc_word *)(const void *)cmd;
+	fc_word *to = (fc_word *)(void *)slot;
 	int i;
 
+#pragma GCC unroll 7
 	for (i = 0; i < 7; i++)
 		fc_store_relaxed(&to[i], from[i]);
 	fc_store_relaxed(&slot->reserved, cmd->reserved);
@@ -87,10 +91,11 @@ static inline int fc_command_ready(const struct fc_command *slots, fc_u32 mask, 
 /* Copies a ready command once; only the copy is ever looked at. */
 static inline void fc_command_copy(const struct fc_command *slots, fc_u32 mask, fc_u32 head, struct fc_command *copy)
 {
-	const fc_u64 *from = (const fc_u64 *)(const void *)&slots[head & mask];
-	fc_u64 *to = (fc_u64 *)(void *)copy;
+	const fc_word *from = (const fc_word *)(const void *)&slots[head & mask];
+	fc_word *to = (fc_word *)(void *)copy;
 	int i;
 
+#pragma GCC unroll 7
 	for (i = 0; i < 7; i++)
 		to[i] = fc_load_relaxed(&from[i]);
 	copy->reserved = fc_load_relaxed(&slots[head & mask].reserved);
@@ -116,13 +121,13 @@ static inline void fc_event_publish(struct fc_event *slot, fc_u32 index, fc_u64 
 				    fc_u8 flags)
 {
 	fc_store_relaxed(&slot->id, id);
-	fc_store_release((fc_u64 *)(void *)&slot->result, fc_event_word(result, priority, flags, index));
+	fc_store_release((fc_word *)(void *)&slot->result, fc_event_word(result, priority, flags, index));
 }
 
 /* Client: reads the event of `head` into *out if it is there. Returns 1, or 0 when there is none. */
 static inline int fc_event_read(const struct fc_event *slot, fc_u32 head, struct fc_event *out)
 {
-	fc_u64 word = fc_load_acquire((const fc_u64 *)(const void *)&slot->result);
+	fc_u64 word = fc_load_acquire((const fc_word *)(const void *)&slot->result);
 
 	if ((fc_u16)(word >> 48) != (fc_u16)(head + 1))
 		return 0;
