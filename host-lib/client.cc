@@ -33,6 +33,21 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
     while (count < burst && channel.next(task.cmd)) {
         task.channel = &channel;
         task.node = kNoNode;
+        // The common command names no event, waits for none and uses no variable: nothing of the graph
+        // concerns it.
+        if ((task.cmd.flags & ~FC_F_QUIET) == 0 && task.cmd.wait_count == 0 && !channel.timestamps())
+            [[likely]] {
+            count++;
+            int64_t result = check_command(task.cmd);
+            if (result == 0) {
+                const Operands operands{task.cmd.handle, task.cmd.offset, task.cmd.buffer, task.cmd.length};
+                result = op_info(task.cmd.opcode).start(*this, task, operands);
+                if (result == kPending) continue;
+            }
+            channel.push_event(task.cmd, {.result = static_cast<int32_t>(result)});
+            worker_.mark_dirty(channel);
+            continue;
+        }
         if (channel.timestamps()) [[unlikely]]
             task.picked_up = task.started = monotonic_ns();
         accept(task);
@@ -125,7 +140,10 @@ void Client::finish(Task& task, int64_t result) {
         worker_.mark_dirty(*channel);
     }
     if (task.node == kNoNode && !(command.flags & FC_F_ID)) return;
+    const bool cancelled_timer = result == -ECANCELED && task.node != kNoNode &&
+                                 graph_.node(task.node).state == EventGraph::State::kTimer;
     graph_.complete(task, failed, ready_);
+    if (cancelled_timer) worker_.timer_cancelled();
     if (ready_head_ < ready_.size()) worker_.mark_ready(*this);
 }
 

@@ -56,6 +56,7 @@ class Client {
     size_t run_ready(size_t budget);
     /// Completes a command: result variable, event, ID, dependents.
     void finish(Task& task, int64_t result);
+    bool has_timer(EventGraph::Ref ref);
     /// The timer of a node is due.
     void timer_due(EventGraph::Ref ref);
 

@@ -25,6 +25,11 @@ int64_t Client::op_timer(Client& client, Task& task, const Operands& operands) {
     return kPending;
 }
 
+bool Client::has_timer(EventGraph::Ref ref) {
+    const EventGraph::Node* node = graph_.resolve(ref);
+    return node != nullptr && node->state == State::kTimer;
+}
+
 void Client::timer_due(EventGraph::Ref ref) {
     EventGraph::Node* node = graph_.resolve(ref);
     if (node == nullptr || node->state != State::kTimer) return;

@@ -7,6 +7,8 @@ namespace farcall {
 namespace {
 
 // What the state word of an ID says; from kNodeBase up: the node of the command in flight or expected.
+constexpr size_t kMaxFailedBlocks = 4096;  ///< of 512 bytes each
+
 enum : uint32_t { kUnused = 0, kDone = 1, kFailed = 2, kClaimed = 3, kNodeBase = 16 };
 
 uint64_t number_of(uint64_t id) {
@@ -35,7 +37,7 @@ int EventGraph::check(uint64_t id) const {
     return number_of(id) >= FC_ID_BLOCK && number_of(id) < issued_ ? 0 : -EINVAL;
 }
 
-// A block whose every ID is done is dropped: an ID below `issued_` without a block is done. nullptr says so.
+// A block whose every ID is settled is retired: nullptr says so, and retired_failed() knows the rest.
 uint32_t* EventGraph::state_of(uint64_t id) {
     const uint64_t index = number_of(id) / FC_ID_BLOCK;
     if (index != cached_index_) {
@@ -98,8 +100,9 @@ int EventGraph::wait_for(Task& task, uint64_t id, bool any) {
     if ((task.cmd.flags & FC_F_ID) && id == task.cmd.id) return -EDEADLK;
     uint32_t* state = state_of(id);
     Node& waiter = nodes_[task.node];
-    if (state == nullptr || *state == kDone) return 0;
-    if (*state == kFailed) {
+    const bool failed = state == nullptr ? retired_failed(id) : *state == kFailed;
+    if (!failed && (state == nullptr || *state == kDone)) return 0;
+    if (failed) {
         waiter.failed = true;
         // For any-of, a failed event is one that will never satisfy it.
         return any && !(task.cmd.flags & FC_F_ALWAYS) ? 1 : 0;
@@ -175,10 +178,29 @@ bool EventGraph::reaches(uint32_t from, std::span<const uint64_t> ids) {
 void EventGraph::settle(uint64_t id, bool failed) {
     uint32_t* state = state_of(id);
     *state = failed ? kFailed : kDone;
-    if (failed || ++cached_->done < FC_ID_BLOCK) return;
-    blocks_.erase(cached_index_);
+    cached_->failed |= failed;
+    if (++cached_->settled == FC_ID_BLOCK) retire(cached_index_);
+}
+
+// Every ID of the block is done or failed: all that a late wait can still ask is which of them failed.
+void EventGraph::retire(uint64_t index) {
+    const std::unique_ptr<Block> block = std::move(blocks_[index]);
+    blocks_.erase(index);
     cached_index_ = ~0ull;
     cached_ = nullptr;
+    if (!block->failed) return;
+    FailedIds& failed = failed_[index];
+    for (uint32_t i = 0; i < FC_ID_BLOCK; i++)
+        failed[i] = block->state[i] == kFailed;
+    if (failed_.size() <= kMaxFailedBlocks) return;
+    forgotten_ = failed_.begin()->first + 1;
+    failed_.erase(failed_.begin());
+}
+
+bool EventGraph::retired_failed(uint64_t id) const {
+    const uint64_t index = number_of(id) / FC_ID_BLOCK;
+    const auto found = failed_.find(index);
+    return found != failed_.end() ? found->second[number_of(id) % FC_ID_BLOCK] : index < forgotten_;
 }
 
 void EventGraph::release(uint32_t edge, bool failed, std::vector<Ref>& ready) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -83,7 +85,8 @@ class EventGraph {
 
   private:
     struct Block {
-        uint32_t done = 0;  ///< IDs that completed without failure
+        uint32_t settled = 0;  ///< IDs that are done or failed
+        bool failed = false;   ///< at least one failed
         uint32_t state[FC_ID_BLOCK] = {};
     };
     struct Edge {
@@ -91,7 +94,11 @@ class EventGraph {
         uint32_t next;
     };
 
+    using FailedIds = std::bitset<FC_ID_BLOCK>;
+
     int check(uint64_t id) const;
+    bool retired_failed(uint64_t id) const;
+    void retire(uint64_t index);
     uint32_t* state_of(uint64_t id);
     uint32_t new_node();
     void free_node(uint32_t index);
@@ -104,6 +111,8 @@ class EventGraph {
     const Limits limits_;
     uint64_t issued_ = FC_ID_BLOCK;  ///< numbers below this and from FC_ID_BLOCK up were handed out
     std::unordered_map<uint64_t, std::unique_ptr<Block>> blocks_;
+    std::map<uint64_t, FailedIds> failed_;  ///< what is left of settled blocks in which something failed
+    uint64_t forgotten_ = 0;  ///< settled blocks below this index lost their outcome: they count as failed
     uint64_t cached_index_ = ~0ull;
     Block* cached_ = nullptr;
     std::deque<Node> nodes_;

@@ -228,7 +228,7 @@ int64_t op_open(Client& client, Task& task, const Operands& operands) {
     const std::shared_ptr<File>& dir = client.handles().find(operands.handle);
     if (dir == nullptr) return -EBADF;
     if (dir->kind != File::Kind::kDirectory) return -ENOTDIR;
-    if (operands.offset > 07777) return -EINVAL;
+    if (operands.offset > 0777) return -EINVAL;  // no set-user-ID files on the host
     if (operands.length == 0) return -ENOENT;
     if (operands.length >= FC_MAX_PATH) return -ENAMETOOLONG;
     Region* region = nullptr;

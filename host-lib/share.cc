@@ -71,7 +71,7 @@ int open_existing(const File& dir, const std::string& path, uint32_t flags) {
 int open_or_create(const File& dir, const std::string& path, uint32_t flags, uint32_t mode) {
     if (!(flags & FC_OPEN_CREATE)) return open_existing(dir, path, flags);
     for (int i = 0; i < kCreateRetries; i++) {
-        const int fd = openat2(dir.fd, path.c_str(), access_flags(flags) | O_CREAT | O_EXCL, mode & 07777);
+        const int fd = openat2(dir.fd, path.c_str(), access_flags(flags) | O_CREAT | O_EXCL, mode & 0777);
         if (fd != -EEXIST || (flags & FC_OPEN_EXCLUSIVE)) return fd;
         const int existing = open_existing(dir, path, flags);
         if (existing != -ENOENT) return existing;  // else removed in between: create it after all

@@ -101,7 +101,8 @@ void Worker::loop() {
         busy |= run_ready();
         flush();
         if (++rounds % kRoundsPerLook == 0) look_around();
-        if (busy) continue;
+        // A timer that look_around() found due may have released commands since run_ready().
+        if (busy || !ready_.empty()) continue;
         if (hot_.empty()) {
             sleep();
         } else {
@@ -186,6 +187,15 @@ bool Worker::run_timers() {
     }
     flush();
     return any;
+}
+
+void Worker::timer_cancelled() {
+    timers_.cancelled();
+    if (!timers_.wasteful()) return;
+    timers_.purge([this](const TimerQueue::Entry& entry) {
+        Client* client = find_client(entry.client);
+        return client != nullptr && client->has_timer(entry.ref);
+    });
 }
 
 void Worker::warm(Channel& channel) {

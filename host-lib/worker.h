@@ -47,6 +47,8 @@ class Worker {
     // On the worker's thread only.
     BlockingPool& pool() { return pool_; }
     TimerQueue& timers() { return timers_; }
+    /// A timer in the queue was cancelled or its client destroyed.
+    void timer_cancelled();
     ChannelId new_channel_id() { return next_channel_++ * config_.count + config_.index; }
     void add_client(std::unique_ptr<Client> client);
     Client* find_client(ClientId id);

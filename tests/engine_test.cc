@@ -319,6 +319,49 @@ TEST_F(EngineTest, EventIdsAreUsedOnce) {
     EXPECT_EQ(again.flags & FC_E_ID, 0u);
 }
 
+// What a due timer releases must run even when it falls due in the moment in which the worker goes to sleep.
+TEST_F(EngineTest, TimerReleasesItsDependentsAtAnyMoment) {
+    Engine engine{EngineConfig{.spin = std::chrono::microseconds(2)}};
+    auto domain = engine.create_domain({});
+    TestClient client(*domain);
+    for (uint64_t i = 0; i < 4000; i++) {
+        fc_command timer{};
+        timer.opcode = FC_OP_TIMER;
+        timer.flags = FC_F_ID;
+        timer.id = client.new_id();
+        timer.offset = 1000 + i % 20000;
+        client.post(timer);
+        client.post(after(nop(i), timer.id));
+        ASSERT_TRUE(client.next() && client.next()) << i << ": " << client.describe();
+    }
+}
+
+// Blocks with failures are given back too, and the failure stays known.
+TEST_F(EngineTest, BlocksWithFailuresAreForgottenButStayFailed) {
+    DomainConfig config;
+    config.limits.max_id_blocks = 2;
+    auto domain = engine_.create_domain(config);
+    TestClient client(*domain, {.command_slots = 1024, .event_slots = 1024});
+    uint64_t failed = 0;
+    for (int block = 0; block < 4; block++) {
+        const ControlResult ids =
+            TestClient::call([&](ControlDone done) { domain->allocate_ids(client.id(), FC_ID_BLOCK, done); });
+        ASSERT_EQ(ids.status, 0) << block;
+        if (failed == 0) failed = ids.value;
+        for (uint32_t i = 0; i < FC_ID_BLOCK; i += 512) {
+            for (uint32_t j = 0; j < 512; j++) {
+                fc_command c = with_id(nop(ids.value + i + j));
+                if (i + j == 0) c.handle = 1;  // a field that nop does not use
+                client.post(c);
+            }
+            for (uint32_t j = 0; j < 512; j++)
+                client.wait();
+        }
+    }
+    EXPECT_EQ(client.run(after(nop(1), failed)).result, -ECANCELED);
+    EXPECT_EQ(client.run(after(nop(1), failed + 1)).result, 0);
+}
+
 // More IDs than the limit of live blocks: finished blocks must be given back.
 TEST_F(EngineTest, FinishedIdBlocksAreForgottenButStayDone) {
     DomainConfig config;
