@@ -36,6 +36,7 @@ constexpr int kAllowed[] = {
     SCMP_SYS(fstat),       // FC_OP_STAT
     SCMP_SYS(newfstatat),  // what the C library makes of fstat()
     SCMP_SYS(statx),       // FC_OP_STAT
+    SCMP_SYS(fstatfs),     // may reads of this file wait for a device?
     SCMP_SYS(fsync),       // FC_OP_FSYNC
     SCMP_SYS(fdatasync),   // FC_OP_FSYNC
     SCMP_SYS(ftruncate),   // files of shares
