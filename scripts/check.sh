@@ -33,7 +33,7 @@ verdict() {
 }
 
 formatted() {
-  git -C "$repo_root" ls-files '*.cc' '*.h' ':!guest-kmod' ':!shared' | (cd "$repo_root" && xargs clang-format --dry-run -Werror)
+  git -C "$repo_root" ls-files '*.cc' '*.hpp' '*.h' ':!guest-kmod' ':!shared' ':!guest-lib/include/farcall/*.h' ':!bench/payload' ':!scripts' | (cd "$repo_root" && xargs clang-format --dry-run -Werror)
 }
 
 tidy() {

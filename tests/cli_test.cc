@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a user sees of the executable when something is wrong: one sentence, and status 125.
+// What a user sees of the executable when something is wrong: one sentence, and status 125 (127: no such
+// command).
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,16 +44,16 @@ class Cli : public testing::Test {
     }
 
     // Nothing but one line that begins with "farcall: " and has `words`.
-    static void expect_sentence(const Outcome& outcome, const std::string& words) {
-        EXPECT_EQ(outcome.status, 125) << outcome.err;
+    static void expect_sentence(const Outcome& outcome, const std::string& words, int status = 125) {
+        EXPECT_EQ(outcome.status, status) << outcome.err;
         EXPECT_EQ(outcome.out, "");
         EXPECT_EQ(outcome.err.rfind("farcall: ", 0), 0u) << outcome.err;
         EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
         EXPECT_THAT(outcome.err, HasSubstr(words));
     }
-    void expect_refused(const std::string& arguments, const std::string& words) const {
+    void expect_refused(const std::string& arguments, const std::string& words, int status = 125) const {
         SCOPED_TRACE(arguments);
-        expect_sentence(run(arguments), words);
+        expect_sentence(run(arguments), words, status);
     }
 
     // A kernel that loads, so that what comes after it is looked at; loader_test is about its parts.
@@ -114,9 +115,9 @@ TEST_F(Cli, InputMistakesAreReportedWithoutKvm) {
 
 TEST_F(Cli, MistakesAboutTheCommandAreReportedWithoutKvm) {
     write_kernel();
-    expect_refused("run -- no-such-program", "'no-such-program'");
+    expect_refused("run -- no-such-program", "'no-such-program'", 127);
     const std::string data = (dir_.path() / "farcall-init").string();  // not executable
-    expect_refused("run -- " + data, data);
+    expect_refused("run -- " + data, data, 127);
     expect_refused("run --add /nonexistent/file -- true", "'/nonexistent/file'");
     expect_refused("run --initrd-base /nonexistent/base -- true", "'/nonexistent/base'");
     expect_refused("run --append " + std::string(3000, 'x') + " -- true", "command line");
@@ -147,7 +148,7 @@ TEST_F(Cli, NoKvm) {
         expect_sentence(run(command, with_own_dev("mkdir /dev/kvm")), "cannot open /dev/kvm");
     }
     // A mistake of the user's still comes first.
-    expect_sentence(run("run -- no-such-program", with_own_dev("true")), "'no-such-program'");
+    expect_sentence(run("run -- no-such-program", with_own_dev("true")), "'no-such-program'", 127);
 }
 
 TEST_F(Cli, NoPermissionForKvm) {

@@ -15,6 +15,7 @@ namespace {
 
 /// Failures of farcall itself, as opposed to those of a command that it runs.
 constexpr int kStatusFailed = 125;
+constexpr int kStatusNotFound = 127;
 
 }  // namespace
 
@@ -38,6 +39,9 @@ int main(int argc, char** argv) {
         if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
         fmt::print(stderr, "farcall: {} (see farcall --help)\n", error.what());
         return kStatusFailed;
+    } catch (const farcall::CommandNotFound& error) {
+        fmt::print(stderr, "farcall: {}\n", error.what());
+        return kStatusNotFound;
     } catch (const std::exception& error) {
         fmt::print(stderr, "farcall: {}\n", error.what());
         return kStatusFailed;

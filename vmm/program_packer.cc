@@ -124,7 +124,7 @@ std::string ProgramPacker::find_program(const std::string& command) {
 
 std::string ProgramPacker::add_program(const std::string& command) {
     const std::string path = find_program(command);
-    if (path.empty()) throw Error(fmt::format("there is no program '{}' to run", command));
+    if (path.empty()) throw CommandNotFound(fmt::format("there is no program '{}' to run", command));
     if (!is_hidden(path)) {
         add_closure(path, 0);
         return path;

@@ -19,7 +19,7 @@ constexpr int64_t kSecond = 1'000'000'000;
 SharePath parse_path(std::string_view text) {
     SharePath result;
     const size_t colon = text.find(':');
-    if (colon != std::string_view::npos && colon <= 2 && colon > 0) {
+    if (colon > 0 && colon <= 2) {
         const auto end = std::from_chars(text.data(), text.data() + colon, result.share);
         if (end.ec == std::errc() && end.ptr == text.data() + colon && result.share < FC_MAX_SHARES) {
             text.remove_prefix(colon + 1);

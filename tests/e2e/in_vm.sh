@@ -70,7 +70,8 @@ streams() {
 # A signal reaches the command, and its own status comes back. (Not SIGINT: a shell has background jobs ignore it.)
 terminated() {
   local pid status
-  vm -- /bin/sh -c 'trap "exit 41" TERM; echo ready; while :; do sleep 1; done' >"$work/ready" 2>&1 &
+  # Not through vm(): the signal is for farcall itself, not for a shell around it.
+  "$build/farcall" run --timeout 300 --guest "$release" -- /bin/sh -c 'trap "exit 41" TERM; echo ready; while :; do sleep 1; done' >"$work/ready" 2>&1 &
   pid=$!
   for _ in $(seq 300); do
     grep -q ready "$work/ready" && break
