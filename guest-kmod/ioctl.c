@@ -21,6 +21,7 @@ static long fc_ioctl_info(struct fc_client *client, void __user *user)
 		.max_command_slots = l->max_command_slots,
 		.max_event_slots = l->max_event_slots,
 		.max_region_bytes = l->max_region_bytes,
+		.vm_exits = readl(client->dev->regs + FC_REG_EXITS),
 	};
 
 	return copy_to_user(user, &info, sizeof(info)) ? -EFAULT : 0;

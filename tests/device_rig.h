@@ -84,8 +84,8 @@ class DeviceRig : public testing::Test {
         config.limits.max_region_bytes = 2 << 20;
         config.limits.max_id_blocks = 16;
         domain_ = engine_.create_domain(config);
-        device_.emplace(
-            vmm::OffloadDevice::Parts{memory_, engine_, *domain_, interrupts_, doorbells_, stop_});
+        device_.emplace(vmm::OffloadDevice::Parts{memory_, engine_, *domain_, interrupts_, doorbells_, stop_,
+                                                  [] { return uint64_t{1234}; }});
         bus_.add(bridge_);
         bus_.add(*device_);
     }

@@ -16,6 +16,7 @@ TEST_F(OffloadDevice, Identity) {
     EXPECT_EQ(config_read(0), FC_PCI_VENDOR | FC_PCI_DEVICE << 16);
     EXPECT_EQ(read_register(FC_REG_MAGIC), FC_ABI_MAGIC);
     EXPECT_EQ(read_register(FC_REG_VERSION), FC_ABI_VERSION);
+    EXPECT_EQ(read_register(FC_REG_EXITS), 1234u);
     EXPECT_EQ(read_register(FC_REG_FEATURES_LO), static_cast<uint32_t>(FC_FEATURE_ALL));
     EXPECT_EQ(config_read(kMsixControl, 2) & 0x7ff, FC_PCI_VECTORS - 1);
     write_register(FC_REG_MAGIC, 0);

@@ -81,6 +81,8 @@ uint32_t OffloadDevice::register_read(uint64_t offset) {
             return static_cast<uint32_t>(control_page_);
         case FC_REG_CONTROL_HI:
             return static_cast<uint32_t>(control_page_ >> 32);
+        case FC_REG_EXITS:
+            return parts_.exits ? static_cast<uint32_t>(parts_.exits()) : 0;
         case FC_REG_RESET:
             return requests_.reset_pending() ? 1 : 0;
         default:

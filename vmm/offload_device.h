@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 
@@ -35,6 +36,7 @@ class OffloadDevice final : public PciDevice {
         InterruptSink& interrupts;
         DoorbellSink& doorbells;
         StopEvent& stop;
+        std::function<uint64_t()> exits;  ///< VM exits to user space so far; may be empty
     };
     /// Throws farcall::Error when out of descriptors.
     explicit OffloadDevice(const Parts& parts);

@@ -126,7 +126,8 @@ void Session::make_engine(const SessionConfig& config) {
         doorbell_fds.push_back(engine_->doorbell_fd(i));
     doorbells_.emplace(machine_.vm(), std::move(doorbell_fds));
     device_.emplace(OffloadDevice::Parts{machine_.ram().memory(), *engine_, *domain_, machine_.interrupts(),
-                                         *doorbells_, machine_.stop_event()});
+                                         *doorbells_, machine_.stop_event(),
+                                         [this] { return machine_.exits(); }});
     machine_.pci().add(*device_);
 }
 

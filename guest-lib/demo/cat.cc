@@ -82,9 +82,9 @@ int cat_sequential(const std::vector<std::string>& paths, uint32_t limit) {
         chain.add("close 2", close_of(files.handle_two), {open_two, read_two}, FC_F_ALWAYS);
     chain.add("close out", close_of(files.handle_out), {open_out, write, close_one, close_two}, FC_F_ALWAYS);
 
-    const Activity before = Activity::now(channel);
+    const Activity before = Activity::now(client, channel);
     chain.run();
-    const Activity activity = Activity::now(channel).since(before);
+    const Activity activity = Activity::now(client, channel).since(before);
     chain.check();
     check_fits(chain, "file readout 1", limit);
     check_fits(chain, "file readout 2", limit);
@@ -168,9 +168,9 @@ int cat_parallel(const std::vector<std::string>& paths, uint32_t limit) {
     chain.add("close out", close_of(files.handle_out), {open_out, write_two, close_one, close_two},
               FC_F_ALWAYS);
 
-    const Activity before = Activity::now(channel);
+    const Activity before = Activity::now(client, channel);
     chain.run();
-    const Activity activity = Activity::now(channel).since(before);
+    const Activity activity = Activity::now(client, channel).since(before);
     chain.check();
     check_fits(chain, "file readout 1", limit);
     check_fits(chain, "file readout 2", limit);

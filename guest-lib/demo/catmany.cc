@@ -155,7 +155,7 @@ int catmany(Arguments& arguments) {
 
     std::string order;
     uint64_t files = 0;
-    const Activity before = Activity::now(channel);
+    const Activity before = Activity::now(client, channel);
     const auto start = std::chrono::steady_clock::now();
     for (std::string name; std::getline(list, name);) {
         if (name.empty()) continue;
@@ -164,7 +164,7 @@ int catmany(Arguments& arguments) {
         files++;
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    const Activity activity = Activity::now(channel).since(before);
+    const Activity activity = Activity::now(client, channel).since(before);
     if (const int rc = close_now(channel, out); rc < 0) throw Failure(paths[1] + ": " + error_text(rc));
     if (manifest) write_manifest(client, channel, *manifest, order);
     std::printf("files: %" PRIu64 "\nbytes: %" PRIu64 "\nchains: %" PRIu64 "\nseconds: %.3f\n", files,

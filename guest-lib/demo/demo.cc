@@ -185,8 +185,12 @@ int perform(client::Channel& channel, fc_command command) {
     }
 }
 
-Activity Activity::now(client::Channel& channel) {
+Activity Activity::now(client::Client& client, client::Channel& channel) {
     Activity activity;
+    farcall_info info{};
+    if (const int rc = farcall_get_info(client.get(), &info); rc < 0) throw Failure(error_text(rc));
+    activity.vm_exits = info.vm_exits;
+    activity.local = info.local != 0;
     farcall_get_counters(channel.get(), &activity.counters);
     std::ifstream status("/proc/self/status");
     const std::string key = "voluntary_ctxt_switches:";
@@ -204,6 +208,7 @@ Activity Activity::since(const Activity& before) const {
     result.counters.sleeps -= before.counters.sleeps;
     result.counters.system_calls -= before.counters.system_calls;
     result.voluntary_switches -= before.voluntary_switches;
+    result.vm_exits -= before.vm_exits + (local ? 0 : 1);
     return result;
 }
 
@@ -215,6 +220,7 @@ void Activity::print() const {
         static_cast<unsigned long long>(counters.system_calls),
         static_cast<unsigned long long>(counters.doorbells),
         static_cast<unsigned long long>(voluntary_switches));
+    if (!local) std::printf("VM exits to the monitor, of the whole VM: %u\n", vm_exits);
 }
 
 std::string error_text(int result) {

@@ -113,7 +113,9 @@ int perform(client::Channel& channel, fc_command command);
 struct Activity {
     farcall_counters counters{};
     uint64_t voluntary_switches = 0;
-    static Activity now(client::Channel& channel);
+    uint32_t vm_exits = 0;  ///< of the whole VM; what asking for them cost is taken off by since()
+    bool local = false;
+    static Activity now(client::Client& client, client::Channel& channel);
     Activity since(const Activity& before) const;
     void print() const;
 };

@@ -93,8 +93,9 @@ void farcall_close(farcall_client* client) {
 
 int farcall_get_info(farcall_client* client, farcall_info* out) {
     if (!client->owned()) return -EPERM;
+    const int rc = client->transport->refresh_info();
     *out = client->transport->info();
-    return 0;
+    return rc;
 }
 
 int farcall_vm_exit(farcall_client* client, unsigned status) {

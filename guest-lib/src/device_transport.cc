@@ -36,6 +36,8 @@ class DeviceTransport final : public Transport {
     // The descriptor polls readable while events wait, so nothing stays raised.
     int drain(Rings&, uint64_t&) override { return 0; }
 
+    int refresh_info() override { return read_info(); }
+
   private:
     int read_info();
 
@@ -54,6 +56,7 @@ int DeviceTransport::read_info() {
     info_.max_command_slots = info.max_command_slots;
     info_.max_event_slots = info.max_event_slots;
     info_.max_region_bytes = info.max_region_bytes;
+    info_.vm_exits = info.vm_exits;
     return 0;
 }
 

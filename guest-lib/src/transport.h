@@ -62,6 +62,8 @@ class Transport {
     virtual ~Transport() = default;
 
     const farcall_info& info() const { return info_; }
+    /// Brings what changes in info() up to date.
+    virtual int refresh_info() { return 0; }
     std::byte* arena() const { return arena_; }
     uint64_t arena_bytes() const { return arena_bytes_; }
 

@@ -56,7 +56,7 @@ struct farcall_info {
 	fc_u32 max_event_slots;
 	fc_u64 max_region_bytes;
 	fc_u32 local; /* 1: a local server, 0: the device */
-	fc_u32 reserved;
+	fc_u32 vm_exits; /* of the whole VM to its monitor so far, this call's own included; wraps; 0 for a local server */
 };
 int farcall_get_info(struct farcall_client *client, struct farcall_info *out);
 

@@ -51,7 +51,7 @@ typedef int64_t fc_s64;
 #define FC_MAX_COMMAND_SLOTS 4096u
 #define FC_MAX_EVENT_SLOTS 16384u /* an event's 16-bit seq must differ between two laps */
 #define FC_MAX_WAITS 256u	  /* event IDs in one wait list */
-#define FC_MAX_PATH 4096u	  /* bytes of a path, without a terminating NUL */
+#define FC_MAX_PATH 4096u	  /* bytes of a path with a terminating NUL, which is not sent: at most 4095 come */
 #define FC_MAX_TRANSFER 0x7ffff000u
 
 /* Operations: the opcode of a command. Fields that an op does not use must be zero. */
@@ -96,7 +96,7 @@ enum fc_opcode {
 #define FC_HANDLE_LOG 20u     /* bytes for the monitor's guest log */
 #define FC_FIRST_HANDLE 32u
 
-/* op_flags of FC_OP_OPEN: exactly one access mode, any of the others. Directories open for reading only. */
+/* op_flags of FC_OP_OPEN: at least one of READ and WRITE, any of the others. Directories open for reading only. */
 #define FC_OPEN_READ 0x1u
 #define FC_OPEN_WRITE 0x2u
 #define FC_OPEN_CREATE 0x4u
@@ -197,8 +197,8 @@ FC_ASSERT_SIZE(fc_stat, 80);
 /* Why a channel was poisoned: `status` of the host line. */
 enum fc_channel_status {
 	FC_CHANNEL_OK = 0,
-	FC_CHANNEL_BAD_TAIL = 1,       /* command tail more than the ring's size ahead of head */
-	FC_CHANNEL_BAD_EVENT_HEAD = 2, /* event head ahead of event tail */
+	FC_CHANNEL_BAD_TAIL = 1,       /* command tail more than the ring's size away from head, ahead or behind */
+	FC_CHANNEL_BAD_EVENT_HEAD = 2, /* event head ahead of event tail, or more than a ring behind it */
 	FC_CHANNEL_CLOSED = 3,	       /* not poisoned: the client or the server went away */
 	FC_CHANNEL_STATUS_COUNT
 };
@@ -235,7 +235,7 @@ FC_ASSERT_SIZE(fc_ring_header, 256);
 
 #define FC_COMMANDS_OFFSET 4096u
 
-/* Event IDs: (client serial << FC_ID_BITS) | number; serial and number count from 1, and 0 is never an event ID. */
+/* Event IDs: (client serial << FC_ID_BITS) | number. Serials count from 1, so 0 is never an event ID. */
 #define FC_ID_BITS 40
 #define FC_ID_NUMBER_MASK ((1ull << FC_ID_BITS) - 1)
 

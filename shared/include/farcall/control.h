@@ -13,7 +13,7 @@
  * must be zero (-EINVAL). status is -errno or 0; FC_CONTROL_PENDING while the host works on it.
  */
 enum fc_control_op {
-	/* in: arg[0] version, arg[1] accepted features. out: struct fc_limits packed in arg[0..5], see there.
+	/* in: arg[0] version, arg[1] accepted features. out: arg[0..4], see HELLO's answer below.
 	 * -EPROTO: version not spoken; -ENOTSUP: a feature that was not offered. Must come first. */
 	FC_CTL_HELLO = 1,
 	/* in: flags FC_CLIENT_*. out: client = its number, arg[0] = serial (event IDs).
@@ -25,7 +25,8 @@ enum fc_control_op {
 	 * arg[2] command slots | event slots << 32, arg[3] interrupt vector (device). out: channel, arg[0] doorbell offset.
 	 * -EINVAL: sizes; -EFAULT: address; -EMFILE: too many. */
 	FC_CTL_CHANNEL_CREATE = 4,
-	/* in: client, channel. Completes when its commands in flight have been cancelled or finished. -ENOENT. */
+	/* in: client, channel. Completes when the host no longer touches its memory: what waits is cancelled, what runs in the
+	 * blocking pool finishes without an event and keeps its region until then. -ENOENT. */
 	FC_CTL_CHANNEL_DESTROY = 5,
 	/* in: client, flags FC_REGION_*, arg[0] address of an array of struct fc_segment, arg[1] its length.
 	 * out: arg[0] = region key. The first region must be the arena (FC_REGION_ARENA), key 0. -EFAULT, -EINVAL, -ENOSPC. */
@@ -100,6 +101,7 @@ FC_ASSERT_SIZE(fc_segment, 16);
 #define FC_REG_CONTROL_POST 0x18 /* wo: index of the slot to handle; its status must be FC_CONTROL_PENDING */
 #define FC_REG_RESET 0x1c	 /* wo: any value: all clients are destroyed; reads 1 until that is done, then 0 */
 #define FC_REG_VM_EXIT 0x20	 /* wo: as FC_CTL_VM_EXIT, for panics and for guests without the module */
+#define FC_REG_EXITS 0x24 /* ro: VM exits to the monitor so far, of all vCPUs, this read included; wraps */
 #define FC_REG_BYTES 0x1000
 
 #define FC_CONTROL_SLOTS 64u /* one page */

@@ -27,8 +27,10 @@ struct fc_ioc_info {
 	fc_u32 max_command_slots;
 	fc_u32 max_event_slots;
 	fc_u64 max_region_bytes;
+	fc_u32 vm_exits; /* FC_REG_EXITS: asking costs one */
+	fc_u32 reserved;
 };
-FC_ASSERT_SIZE(fc_ioc_info, 40);
+FC_ASSERT_SIZE(fc_ioc_info, 48);
 
 /*
  * The arena: region 0, once per client, before anything else. Map it with mmap(client fd, offset 0, bytes, MAP_SHARED).
