@@ -150,12 +150,15 @@ void LocalServer::Loop::accept_one(UniqueFd socket) {
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) return;
     const std::string name =
         "local client (pid " + std::to_string(peer.pid) + ", user " + std::to_string(peer.uid) + ")";
-    if (connections_.size() >= config_.max_connections) {
+    const bool refused = !allowed(peer.uid);
+    if (refused) spdlog::warn("{}: not allowed", name);
+    // A refused peer stays until it has asked and been told so, but never where it could keep out one that is
+    // allowed.
+    const size_t places = refused ? config_.max_connections / 2 : config_.max_connections;
+    if (connections_.size() >= places) {
         spdlog::warn("{}: too many connections", name);
         return;
     }
-    const bool refused = !allowed(peer.uid);
-    if (refused) spdlog::warn("{}: not allowed", name);
     const uint64_t id = next_id_++;
     watch(EPOLL_CTL_ADD, socket.get(), id, EPOLLIN | EPOLLRDHUP);
     const LocalConnection::Policy policy{refused, config_.offer_streams, config_.max_mapped_bytes};

@@ -23,7 +23,7 @@ enum fc_control_op {
 	FC_CTL_CLIENT_DESTROY = 3,
 	/* in: client, flags FC_CHANNEL_*, arg[0] address of its memory (page-aligned, contiguous), arg[1] its bytes,
 	 * arg[2] command slots | event slots << 32, arg[3] interrupt vector (device). out: channel, arg[0] doorbell offset.
-	 * -EINVAL: sizes; -EFAULT: address; -EMFILE: too many. */
+	 * -EINVAL: sizes; -EFAULT: address; -EMFILE: too many; -ENXIO: no arena yet. */
 	FC_CTL_CHANNEL_CREATE = 4,
 	/* in: client, channel. Completes when the host no longer touches its memory: what waits is cancelled, what runs in the
 	 * blocking pool finishes without an event and keeps its region until then. -ENOENT. */
