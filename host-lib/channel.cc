@@ -59,7 +59,7 @@ void Channel::push_event(const fc_command& command, const Completion& completion
 
 void Channel::flush() {
     dirty = false;
-    fc_store_relaxed(&header_->command_head, head_);
+    fc_store_release(&header_->command_head, head_);  // after the last load from the slots that it frees
     fc_store_relaxed(&header_->event_tail, event_tail_);
     if (!wake_) return;
     wake_ = false;
