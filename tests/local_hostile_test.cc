@@ -252,7 +252,13 @@ TEST(LocalHostileServerTest, KilledServerGivesBrokenPipe) {
             pause();
         return 0;
     });
-    ASSERT_TRUE(eventually([&] { return std::filesystem::exists(directory.socket()); }));
+    // Not when the socket's file is there: between bind() and listen() a connection is refused.
+    ASSERT_TRUE(eventually([&] {
+        farcall_client* probe = nullptr;
+        if (farcall_open(directory.where().c_str(), nullptr, &probe) < 0) return false;
+        farcall_close(probe);
+        return true;
+    }));
     client::Client client(directory.where().c_str());
     client::Channel sleeping(client);
     client::Channel polling(client);
