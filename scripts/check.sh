@@ -15,7 +15,8 @@ run_tests() {
   local name=$1 dir=$2 report=$2/junit.xml
   shift 2
   (cd "$dir" && ctest --output-on-failure --output-junit "$report" "$@") >"$dir/ctest.log" 2>&1 || true
-  grep -E '\*\*\*|SKIPPED|RETRY|^[0-9]+% tests' "$dir/ctest.log" || true
+  grep -E '\*\*\*|^[0-9]+% tests' "$dir/ctest.log" || true
+  grep -E 'SKIPPED|NOT TESTED|RETRY' "$dir/Testing/Temporary/LastTest.log" || true
   local all bad skip
   all=$(sed -n 's/.*[[:space:]]tests="\([0-9]*\)".*/\1/p' "$report" | head -n 1)
   bad=$(sed -n 's/.*[[:space:]]failures="\([0-9]*\)".*/\1/p' "$report" | head -n 1)
