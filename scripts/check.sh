@@ -8,6 +8,7 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 build=$repo_root/build
+export TSAN_OPTIONS=suppressions=$repo_root/tests/tsan.supp
 passed=0 failed=0 skipped=0
 
 # run_tests NAME BUILD_DIR [ctest options…]: adds to the count; what failed or was skipped is printed with its output.
