@@ -110,9 +110,19 @@ not_found() {
   (($? == 127))
 }
 
+# The same for the short checks: LOG COMMAND…
+once_more_if_lost() {
+  local log=$1
+  shift
+  "$@" && return 0
+  grep -q TCG /proc/cpuinfo && grep -qE 'the guest was ended after|the guest rebooted' "$log" || return 1
+  echo "RETRY $release $1: the guest was lost"
+  "$@"
+}
+
 prepare
 for release in "$@"; do main_session; done
 release=$1
-verdict streams streams
-verdict terminated terminated
+verdict streams once_more_if_lost "$work/stderr" streams
+verdict terminated once_more_if_lost "$work/ready" terminated
 verdict command-not-found not_found
