@@ -109,10 +109,10 @@ class Domain {
 
     const Limits& limits() const;
 
-    /// The eventfd that wakes a given client's worker: what a doorbell must write. Valid while the engine
-    /// lives. -1 when there is no such client.
+    /// The eventfd that wakes the worker of `client`, which need not be alive: a worker is derived from the
+    /// ID. What a doorbell must write. Valid while the engine lives.
     int doorbell_fd(ClientId client) const;
-    /// Index of the worker that serves the client (0 .. workers-1), or -1.
+    /// Index of that worker, 0 .. workers-1.
     int worker_index(ClientId client) const;
 
     /// value = client id | serial << 32. -EMFILE, -EPERM (streams taken), -EINVAL (flags).

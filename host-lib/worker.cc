@@ -177,16 +177,13 @@ void Worker::look_around() {
     if (!cold_.empty()) on_epoll(0);
 }
 
-bool Worker::run_timers() {
+void Worker::run_timers() {
     const uint64_t now = monotonic_ns();
-    bool any = false;
     while (!timers_.empty() && timers_.next() <= now) {
         const TimerQueue::Entry entry = timers_.pop();
         if (Client* client = find_client(entry.client)) client->timer_due(entry.ref);
-        any = true;
     }
     flush();
-    return any;
 }
 
 void Worker::timer_cancelled() {

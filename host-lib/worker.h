@@ -69,7 +69,7 @@ class Worker {
     bool serve_hot();
     bool run_ready();
     bool drain_inbox();
-    bool run_timers();
+    void run_timers();
     void drain_doorbell(Channel& channel, uint32_t events);
     void flush();
     void look_around();
