@@ -41,21 +41,34 @@ class Channel {
     bool ready() const { return fc_command_ready(commands_, command_mask_, head_); }
 
     /// Worth a look after a doorbell: a command, or a tail that differs from what was consumed (it may be
-    /// absurd).
-    bool has_news() const { return ready() || fc_load_relaxed(&header_->command_tail) != head_; }
+    /// absurd), or event slots for a starved shot.
+    bool has_news() {
+        return ready() || fc_load_relaxed(&header_->command_tail) != head_ || (starved && has_credit());
+    }
 
     /// Copies the next command and takes it off the ring, and reserves an event slot for it. False: none, no
     /// event slot free, or poisoned.
     bool next(fc_command& copy) {
         if (!ready()) return false;
-        if (reserved_ == event_limit_ && !refresh_credit()) return false;
+        if (!has_credit()) return false;
         fc_command_copy(commands_, command_mask_, head_, &copy);
         head_++;
         reserved_++;
         return true;
     }
 
-    /// Completes a command that next() returned: exactly once for each.
+    /// Reserves an event slot for a shot of a multishot command. False: none is free; `starved` is set.
+    bool reserve_shot() {
+        if (!has_credit()) {
+            starved = true;
+            return false;
+        }
+        reserved_++;
+        return true;
+    }
+    bool has_credit() { return reserved_ != event_limit_ || refresh_credit(); }
+
+    /// Completes a command that next() returned, or a shot: exactly once for each.
     void push_event(const fc_command& command, const Completion& completion);
 
     /// Publishes indices and raises the event interrupt if events since the last flush want it and the client
@@ -72,6 +85,7 @@ class Channel {
 
     bool dirty = false;          ///< in the worker's list of channels to flush
     bool hot = false;            ///< polled by the worker
+    bool starved = false;        ///< a shot waits for an event slot
     uint32_t silent_rounds = 0;  ///< polls in a row that found nothing
     uint64_t silent_since =
         0;  ///< ns; valid when silent_rounds is large enough that the worker looked at the clock

@@ -35,8 +35,8 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
         task.node = kNoNode;
         // The common command names no event, waits for none and uses no variable: nothing of the graph
         // concerns it.
-        if ((task.cmd.flags & ~FC_F_QUIET) == 0 && task.cmd.wait_count == 0 && !channel.timestamps())
-            [[likely]] {
+        if ((task.cmd.flags & ~FC_F_QUIET) == 0 && task.cmd.wait_count == 0 && task.cmd.deadline == 0 &&
+            !channel.timestamps()) [[likely]] {
             count++;
             int64_t result = check_command(task.cmd);
             if (result == 0) {
@@ -56,6 +56,8 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
         if (graph_.take_cost() > kSearchCostPerBurst) break;
     }
     worker_.stats().commands.add(count);
+    if (channel.starved && channel.has_credit()) [[unlikely]]
+        feed(channel);
     if (count > 0) worker_.mark_dirty(channel);  // commands that merely park free their ring slots too
     // Released commands run at once, so that a chain does not wait for the worker's next round.
     if (ready_head_ < ready_.size()) run_ready(kReadyAtOnce);
@@ -119,27 +121,33 @@ void Client::start(Task& task) {
     if (result != kPending) finish(task, result);
 }
 
+// Result variable and event; nothing of the graph.
+void Client::complete_event(const Task& task, int64_t result, uint8_t event_flags) {
+    const fc_command& command = task.cmd;
+    if (command.flags & (FC_F_RESULT_STORE | FC_F_RESULT_ADD)) store_result(command, result);
+    Channel* channel = task.channel;
+    if (channel == nullptr) return;
+    Completion completion{.result = static_cast<int32_t>(result), .flags = event_flags};
+    if (command.flags & FC_F_ID) completion.flags |= FC_E_ID;
+    if (channel->timestamps()) [[unlikely]] {
+        completion.picked_up = task.picked_up;
+        completion.started_after = saturated_delta(task.picked_up, task.started);
+        completion.completed_after = saturated_delta(task.picked_up, monotonic_ns());
+    }
+    channel->push_event(command, completion);
+    worker_.mark_dirty(*channel);
+}
+
 void Client::finish(Task& task, int64_t result) {
     const fc_command& command = task.cmd;
-    Completion completion;
-    completion.result = static_cast<int32_t>(result);
-    if (command.flags & FC_F_ID) completion.flags |= FC_E_ID;
-    bool failed = result < 0;
-    if (is_short(command, result, command.length)) {
-        failed = true;
-        completion.flags |= FC_E_SHORT;
-    }
-    if (command.flags & (FC_F_RESULT_STORE | FC_F_RESULT_ADD)) store_result(command, result);
-    if (Channel* channel = task.channel) {
-        if (channel->timestamps()) [[unlikely]] {
-            completion.picked_up = task.picked_up;
-            completion.started_after = saturated_delta(task.picked_up, task.started);
-            completion.completed_after = saturated_delta(task.picked_up, monotonic_ns());
-        }
-        channel->push_event(command, completion);
-        worker_.mark_dirty(*channel);
-    }
+    const bool is_too_short = is_short(command, result, command.length);
+    const bool failed = result < 0 || is_too_short;
+    complete_event(task, result, is_too_short ? FC_E_SHORT : 0);
     if (task.node == kNoNode && !(command.flags & FC_F_ID)) return;
+    // Before the node is free for another command.
+    if (task.node != kNoNode && graph_.node(task.node).state == EventGraph::State::kSuspended) {
+        waiters_.erase(task.node);
+    }
     const bool cancelled_timer = result == -ECANCELED && task.node != kNoNode &&
                                  graph_.node(task.node).state == EventGraph::State::kTimer;
     graph_.complete(task, failed, ready_);
@@ -211,27 +219,64 @@ void Client::store_result(const fc_command& command, int64_t result) {
     fc_store_relaxed(word, before + static_cast<uint64_t>(result));
 }
 
-int64_t Client::run_elsewhere(Task& task, Region* region, std::unique_ptr<FileJob> job, BlockingPool& pool) {
+int64_t Client::run_elsewhere(Task& task, std::unique_ptr<FileJob> job, BlockingPool& pool) {
     if (!graph_.ensure_node(task)) return -ENOSPC;
     EventGraph::Node& node = graph_.node(task.node);
     node.state = EventGraph::State::kRunning;
     node.task = task;
-    if (region != nullptr) region->pins++;
     running_++;
     worker_.stats().pool_jobs.add();
-    job->attach(*this, task.node, region);
+    job->attach(*this, task.node);
     pool.post(std::move(job));
     return kPending;
 }
 
-void Client::job_back(uint32_t index, Region* region, int64_t result) {
+void Client::job_back(uint32_t index, int64_t result) {
     running_--;
     Task task = graph_.node(index).task;
     finish(task, result);
-    if (region != nullptr && --region->pins == 0 && region->on_unpinned) {
-        ControlDone done = std::move(region->on_unpinned);
-        delete region;  // taken out of the table by remove_region(), which left it to its last user
-        done({});
+}
+
+int64_t Client::suspend(Task& task, std::unique_ptr<Waiter> waiter) {
+    if (!graph_.ensure_node(task)) return -ENOSPC;
+    EventGraph::Node& node = graph_.node(task.node);
+    node.state = EventGraph::State::kSuspended;
+    node.task = task;
+    waiters_[task.node] = std::move(waiter);
+    return kPending;
+}
+
+void Client::resume(EventGraph::Ref ref, int64_t result) {
+    const EventGraph::Node* node = graph_.resolve(ref);
+    if (node == nullptr || node->state != EventGraph::State::kSuspended) return;
+    Task task = node->task;
+    finish(task, result);
+}
+
+bool Client::shot(EventGraph::Ref ref, int64_t result, uint8_t event_flags) {
+    const EventGraph::Node* node = graph_.resolve(ref);
+    if (node == nullptr || node->task.channel == nullptr) return true;
+    Channel& channel = *node->task.channel;
+    if (!channel.reserve_shot()) {
+        starved_.push_back(ref);
+        return false;
+    }
+    complete_event(node->task, result, event_flags | FC_E_MORE);
+    return true;
+}
+
+void Client::feed(Channel& channel) {
+    channel.starved = false;
+    std::vector<EventGraph::Ref> hungry;
+    std::erase_if(starved_, [&](EventGraph::Ref ref) {
+        const EventGraph::Node* node = graph_.resolve(ref);
+        if (node != nullptr && node->task.channel == &channel) hungry.push_back(ref);
+        return node == nullptr || node->task.channel == &channel;
+    });
+    for (const EventGraph::Ref ref : hungry) {
+        if (graph_.resolve(ref) == nullptr) continue;
+        auto found = waiters_.find(ref.node);
+        if (found != waiters_.end()) found->second->on_credit();
     }
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "host-lib/channel.h"
@@ -12,6 +13,7 @@
 #include "host-lib/handle_table.h"
 #include "host-lib/ops.h"
 #include "host-lib/region.h"
+#include "host-lib/waiter.h"
 
 namespace farcall {
 
@@ -60,10 +62,20 @@ class Client {
     /// The timer of a node is due.
     void timer_due(EventGraph::Ref ref);
 
-    /// Posts a job for a task that now runs elsewhere; `region` (may be nullptr) stays pinned until it is
-    /// back. Returns kPending, or -ENOSPC.
-    int64_t run_elsewhere(Task& task, Region* region, std::unique_ptr<class FileJob> job, BlockingPool& pool);
-    void job_back(uint32_t node, Region* region, int64_t result);
+    /// Posts a job for a task that now runs elsewhere. Returns kPending, or -ENOSPC.
+    int64_t run_elsewhere(Task& task, std::unique_ptr<class FileJob> job, BlockingPool& pool);
+    void job_back(uint32_t node, int64_t result);
+
+    /// Lets a task wait for something outside of the graph until resume(), and owns what waits for it. It can
+    /// be cancelled at any time, which destroys the waiter. Returns kPending, or -ENOSPC.
+    int64_t suspend(Task& task, std::unique_ptr<Waiter> waiter);
+    /// Completes a suspended command and destroys its waiter. Nothing happens if it is over already.
+    void resume(EventGraph::Ref ref, int64_t result);
+    /// An event (FC_E_MORE) of a suspended FC_F_MULTISHOT command, which goes on. False: no event slot is
+    /// free; nothing happened, and the waiter's on_credit() is called when there may be one.
+    bool shot(EventGraph::Ref ref, int64_t result, uint8_t event_flags = 0);
+    /// A channel with starved shots may have event slots again.
+    void feed(Channel& channel);
 
     // Ops of the graph itself; rows of the op table.
     static int64_t op_timer(Client& client, Task& task, const Operands& operands);
@@ -75,6 +87,7 @@ class Client {
     void accept(Task& task);
     int park(Task& task);
     void start(Task& task);
+    void complete_event(const Task& task, int64_t result, uint8_t event_flags);
     int resolve(const fc_command& command, Operands& out);
     int read_variable(uint64_t index, uint64_t* value);
     int check_result_variable(const fc_command& command);
@@ -92,7 +105,9 @@ class Client {
     std::map<ChannelId, std::unique_ptr<Channel>> channels_;
     std::vector<EventGraph::Ref> ready_;
     size_t ready_head_ = 0;
-    uint32_t running_ = 0;  ///< jobs out in a pool
+    uint32_t running_ = 0;                                           ///< jobs out in a pool
+    std::unordered_map<uint32_t, std::unique_ptr<Waiter>> waiters_;  ///< by node
+    std::vector<EventGraph::Ref> starved_;                           ///< shots without an event slot
     bool dying_ = false;
     ControlDone destroyed_;
 };

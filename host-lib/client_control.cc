@@ -104,7 +104,7 @@ void Client::remove_region(uint32_t key, ControlDone done) {
         return done({});
     }
     region->on_unpinned = std::move(done);
-    static_cast<void>(region.release());  // its last user deletes it: job_back()
+    static_cast<void>(region.release());  // its last RegionPin deletes it
 }
 
 ControlResult Client::allocate_ids(uint64_t count) {

@@ -24,7 +24,16 @@ namespace farcall {
 /// others wait for already.
 class EventGraph {
   public:
-    enum class State : uint8_t { kFree, kExpected, kParked, kReady, kRunning, kTimer, kUserEvent };
+    enum class State : uint8_t {
+        kFree,
+        kExpected,
+        kParked,
+        kReady,
+        kRunning,
+        kTimer,
+        kUserEvent,
+        kSuspended
+    };
 
     struct Node {
         Task task;

@@ -14,16 +14,16 @@
 
 namespace farcall {
 
-void FileJob::attach(Client& client, uint32_t node, Region* region) {
+void FileJob::attach(Client& client, uint32_t node) {
     client_ = &client;
     node_ = node;
-    region_ = region;
     home = &client.worker();
 }
 
 void FileJob::run(Worker& worker) {
     Client& client = *client_;
-    client.job_back(node_, region_, complete(client));
+    client.job_back(node_, complete(client));
+    pins_.clear();  // before the client, and its regions with it, may go
     worker.reap(client);
 }
 
@@ -76,11 +76,11 @@ class TransferJob final : public FileJob {
 
 class CloseJob final : public FileJob {
   public:
-    explicit CloseJob(std::shared_ptr<File> file) : file_(std::move(file)) {}
-    void block() override { file_.reset(); }
+    explicit CloseJob(std::shared_ptr<HostObject> object) : object_(std::move(object)) {}
+    void block() override { object_.reset(); }
 
   private:
-    std::shared_ptr<File> file_;
+    std::shared_ptr<HostObject> object_;
 };
 
 int64_t sync_file(const File& file, bool data_only) {
@@ -190,7 +190,7 @@ int64_t transfer_now(File& file, const Region& region, Transfer transfer, const 
 }
 
 int64_t transfer_op(Client& client, Task& task, const Operands& operands, bool write) {
-    const std::shared_ptr<File>& file = client.handles().find(operands.handle);
+    File* file = client.handles().get<File>(operands.handle);
     if (file == nullptr) return -EBADF;
     if (file->kind == File::Kind::kDirectory) return -EISDIR;
     if (!(write ? file->writable : file->readable)) return -EBADF;
@@ -217,15 +217,17 @@ int64_t transfer_op(Client& client, Task& task, const Operands& operands, bool w
         covered += bytes;
     }
     if (transfer.offset >= 0) transfer.offset += static_cast<int64_t>(moved);
-    auto job = std::make_unique<TransferJob>(file, transfer, std::move(pieces), static_cast<int64_t>(moved),
-                                             client.cancel_fd());
-    return client.run_elsewhere(task, region, std::move(job), pool_for(client, *file));
+    auto job =
+        std::make_unique<TransferJob>(client.handles().share<File>(operands.handle), transfer,
+                                      std::move(pieces), static_cast<int64_t>(moved), client.cancel_fd());
+    job->pin(*region);
+    return client.run_elsewhere(task, std::move(job), pool_for(client, *file));
 }
 
 }  // namespace
 
 int64_t op_open(Client& client, Task& task, const Operands& operands) {
-    const std::shared_ptr<File>& dir = client.handles().find(operands.handle);
+    std::shared_ptr<File> dir = client.handles().share<File>(operands.handle);
     if (dir == nullptr) return -EBADF;
     if (dir->kind != File::Kind::kDirectory) return -ENOTDIR;
     if (operands.offset > 0777) return -EINVAL;  // no set-user-ID files on the host
@@ -236,20 +238,21 @@ int64_t op_open(Client& client, Task& task, const Operands& operands) {
     std::string path(operands.length, '\0');
     region->copy_out(operands.buffer, path.data(), path.size());
     if (path.find('\0') != std::string::npos) return -EINVAL;
-    auto job = std::make_unique<OpenJob>(dir, std::move(path), task.cmd.op_flags,
+    auto job = std::make_unique<OpenJob>(std::move(dir), std::move(path), task.cmd.op_flags,
                                          static_cast<uint32_t>(operands.offset));
-    return client.run_elsewhere(task, nullptr, std::move(job), client.worker().pool());
+    return client.run_elsewhere(task, std::move(job), client.worker().pool());
 }
 
 int64_t op_close(Client& client, Task& task, const Operands& operands) {
     if (operands.handle < FC_FIRST_HANDLE) {
         return client.handles().find(operands.handle) == nullptr ? -EBADF : -EPERM;
     }
-    std::shared_ptr<File> file = client.handles().remove(operands.handle);
-    if (file == nullptr) return -EBADF;
-    if (file->in_memory) return 0;
-    return client.run_elsewhere(task, nullptr, std::make_unique<CloseJob>(std::move(file)),
-                                client.worker().pool());
+    const File* file = client.handles().get<File>(operands.handle);
+    const bool may_block = file != nullptr && !file->in_memory;
+    std::shared_ptr<HostObject> object = client.handles().remove(operands.handle);
+    if (object == nullptr) return -EBADF;
+    if (!may_block) return 0;
+    return client.run_elsewhere(task, std::make_unique<CloseJob>(std::move(object)), client.worker().pool());
 }
 
 int64_t op_read(Client& client, Task& task, const Operands& operands) {
@@ -262,25 +265,27 @@ int64_t op_write(Client& client, Task& task, const Operands& operands) {
 
 int64_t op_fsync(Client& client, Task& task, const Operands& operands) {
     if (task.cmd.op_flags & ~FC_FSYNC_DATA) return -EINVAL;
-    const std::shared_ptr<File>& file = client.handles().find(operands.handle);
+    std::shared_ptr<File> file = client.handles().share<File>(operands.handle);
     if (file == nullptr) return -EBADF;
     if (file->kind == File::Kind::kStream) return -EINVAL;
     const bool data_only = task.cmd.op_flags & FC_FSYNC_DATA;
     if (file->in_memory) return sync_file(*file, data_only);
-    return client.run_elsewhere(task, nullptr, std::make_unique<SyncJob>(file, data_only),
+    return client.run_elsewhere(task, std::make_unique<SyncJob>(std::move(file), data_only),
                                 client.worker().pool());
 }
 
 int64_t op_stat(Client& client, Task& task, const Operands& operands) {
-    const std::shared_ptr<File>& file = client.handles().find(operands.handle);
+    const File* file = client.handles().get<File>(operands.handle);
     if (file == nullptr) return -EBADF;
     if (file->fd < 0) return -ENODEV;
     if (operands.length < sizeof(fc_stat)) return -EINVAL;
     Region* region = nullptr;
     if (int err = find_memory(client, task, operands, true, &region)) return err;
     if (!file->local && file->kind != File::Kind::kStream) {
-        auto job = std::make_unique<StatJob>(file, *region, operands.buffer);
-        return client.run_elsewhere(task, region, std::move(job), client.worker().pool());
+        auto job = std::make_unique<StatJob>(client.handles().share<File>(operands.handle), *region,
+                                             operands.buffer);
+        job->pin(*region);
+        return client.run_elsewhere(task, std::move(job), client.worker().pool());
     }
     fc_stat stat;
     const int64_t result = stat_file(*file, &stat);

@@ -11,16 +11,18 @@
 #include "host-lib/engine.h"
 #include "host-lib/handle_table.h"
 #include "host-lib/ops.h"
+#include "host-lib/region.h"
 
 namespace farcall {
 
 class Client;
-class Region;
 
 /// Part of a command that runs in the blocking pool and then completes it on the worker.
 class FileJob : public Job {
   public:
-    void attach(Client& client, uint32_t node, Region* region);
+    void attach(Client& client, uint32_t node);
+    /// Keeps memory that the job uses; before it is posted.
+    void pin(Region& region) { pins_.emplace_back(region); }
     void run(Worker& worker) final;
 
   protected:
@@ -31,7 +33,7 @@ class FileJob : public Job {
   private:
     Client* client_ = nullptr;  // lives until all its jobs are back
     uint32_t node_ = 0;
-    Region* region_ = nullptr;
+    std::vector<RegionPin> pins_;
 };
 
 // Rows of the op table.

@@ -16,12 +16,12 @@ constexpr uint32_t kMaxGeneration = 0x7fff;
 
 }  // namespace
 
-void HandleTable::set_fixed(uint32_t handle, std::shared_ptr<File> file) {
+void HandleTable::set_fixed(uint32_t handle, std::shared_ptr<HostObject> object) {
     if (fixed_.size() <= handle) fixed_.resize(handle + 1);
-    fixed_[handle] = std::move(file);
+    fixed_[handle] = std::move(object);
 }
 
-int64_t HandleTable::add(std::shared_ptr<File> file) {
+int64_t HandleTable::add(std::shared_ptr<HostObject> object) {
     if (free_.empty()) {
         if (slots_.size() >= max_handles_ || slots_.size() > kIndexMask) return -EMFILE;
         free_.push_back(static_cast<uint32_t>(slots_.size()));
@@ -29,24 +29,24 @@ int64_t HandleTable::add(std::shared_ptr<File> file) {
     }
     const uint32_t index = free_.back();
     free_.pop_back();
-    slots_[index].file = std::move(file);
+    slots_[index].object = std::move(object);
     return static_cast<int64_t>(slots_[index].generation) << kIndexBits | index;
 }
 
-const std::shared_ptr<File>& HandleTable::find(uint64_t handle) const {
+const std::shared_ptr<HostObject>& HandleTable::find(uint64_t handle) const {
     if (handle < FC_FIRST_HANDLE) return handle < fixed_.size() ? fixed_[handle] : none_;
     const uint64_t index = handle & kIndexMask;
     if (index >= slots_.size() || slots_[index].generation != handle >> kIndexBits) return none_;
-    return slots_[index].file;
+    return slots_[index].object;
 }
 
-std::shared_ptr<File> HandleTable::remove(uint64_t handle) {
+std::shared_ptr<HostObject> HandleTable::remove(uint64_t handle) {
     if (handle < FC_FIRST_HANDLE || find(handle) == nullptr) return nullptr;
     const auto index = static_cast<uint32_t>(handle & kIndexMask);
     Slot& slot = slots_[index];
     slot.generation = slot.generation == kMaxGeneration ? 1 : slot.generation + 1;
     free_.push_back(index);
-    return std::move(slot.file);
+    return std::move(slot.object);
 }
 
 }  // namespace farcall

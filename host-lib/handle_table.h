@@ -9,11 +9,25 @@
 
 namespace farcall {
 
-/// An open host object behind a handle. Shared between the table and the commands that use it, so that
-/// closing a handle never pulls a descriptor away from a command in flight. Immutable but for
-/// `nowait_refused`, which only a worker sets.
-struct File {
-    enum class Kind { kRegular, kDirectory, kStream };
+/// What a handle names. Shared between the table and the commands that use it, so that closing a handle never
+/// pulls it away from a command in flight.
+struct HostObject {
+    enum class Type : uint8_t { kFile, kSocket, kBufferPool, kService };
+
+    explicit HostObject(Type object_type) : type(object_type) {}
+    virtual ~HostObject() = default;
+    HostObject(const HostObject&) = delete;
+    HostObject& operator=(const HostObject&) = delete;
+
+    const Type type;
+};
+
+/// An open file, directory or stream. Immutable but for `nowait_refused`, which only a worker sets.
+struct File : HostObject {
+    static constexpr Type kType = Type::kFile;
+    enum class Kind : uint8_t { kRegular, kDirectory, kStream };
+
+    File() : HostObject(kType) {}
 
     UniqueFd owned;  ///< empty for borrowed descriptors (streams)
     int fd = -1;
@@ -33,25 +47,36 @@ class HandleTable {
   public:
     explicit HandleTable(uint32_t max_handles) : max_handles_(max_handles) {}
 
-    /// Puts a file at a fixed handle below FC_FIRST_HANDLE.
-    void set_fixed(uint32_t handle, std::shared_ptr<File> file);
+    /// Puts an object at a fixed handle below FC_FIRST_HANDLE.
+    void set_fixed(uint32_t handle, std::shared_ptr<HostObject> object);
     /// Returns the handle, positive as s32, or -EMFILE.
-    int64_t add(std::shared_ptr<File> file);
+    int64_t add(std::shared_ptr<HostObject> object);
     /// nullptr when the handle names nothing.
-    const std::shared_ptr<File>& find(uint64_t handle) const;
-    /// Forgets the handle; fixed ones stay. Returns the file, or nullptr.
-    std::shared_ptr<File> remove(uint64_t handle);
+    const std::shared_ptr<HostObject>& find(uint64_t handle) const;
+    /// The same for one type of object: nullptr also when the handle names another.
+    template <class T>
+    T* get(uint64_t handle) const {
+        HostObject* object = find(handle).get();
+        return object != nullptr && object->type == T::kType ? static_cast<T*>(object) : nullptr;
+    }
+    /// As get(), shared: for commands that outlast the call.
+    template <class T>
+    std::shared_ptr<T> share(uint64_t handle) const {
+        return get<T>(handle) == nullptr ? nullptr : std::static_pointer_cast<T>(find(handle));
+    }
+    /// Forgets the handle; fixed ones stay. Returns the object, or nullptr.
+    std::shared_ptr<HostObject> remove(uint64_t handle);
 
   private:
     struct Slot {
-        std::shared_ptr<File> file;
+        std::shared_ptr<HostObject> object;
         uint32_t generation = 1;
     };
     uint32_t max_handles_;
-    std::vector<std::shared_ptr<File>> fixed_;
+    std::vector<std::shared_ptr<HostObject>> fixed_;
     std::vector<Slot> slots_;
     std::vector<uint32_t> free_;
-    std::shared_ptr<File> none_;
+    std::shared_ptr<HostObject> none_;
 };
 
 }  // namespace farcall

@@ -24,6 +24,8 @@ enum Field : unsigned {
     kMemory = 4,  // region, buffer and length
     kFlags = 8,   // op_flags
     kLength = 16,
+    kBuffer = 32,   // 64 bits of their own meaning
+    kHandle2 = 64,  // in `region`
 };
 
 struct Row {
@@ -31,8 +33,8 @@ struct Row {
     OpInfo info;
 };
 
-constexpr uint16_t kCommonFlags =
-    FC_F_ID | FC_F_WAIT_ANY | FC_F_RESULT_STORE | FC_F_RESULT_ADD | FC_F_ALWAYS | FC_F_QUIET;
+constexpr uint16_t kCommonFlags = FC_F_ID | FC_F_WAIT_ANY | FC_F_RESULT_STORE | FC_F_RESULT_ADD |
+                                  FC_F_ALWAYS | FC_F_QUIET | FC_F_CHAIN_DEADLINE | FC_F_DETACH;
 
 constexpr Row row(uint8_t opcode, const char* name, unsigned fields, uint16_t extra,
                   int64_t (*start)(Client&, Task&, const Operands&)) {
@@ -43,11 +45,17 @@ constexpr Row row(uint8_t opcode, const char* name, unsigned fields, uint16_t ex
     if (fields & kMemory) w3 = kAll, w4 |= kAll, flags |= FC_F_VAR_BUFFER | FC_F_VAR_LENGTH;
     if (fields & kLength) w4 |= kHigh32, flags |= FC_F_VAR_LENGTH;
     if (fields & kFlags) w6 |= kOpFlags;
-    return {opcode, {name, flags, {w0, kAll, w2, w3, w4, kAll, w6, kHigh32}, start}};
+    if (fields & kBuffer) w3 = kAll, flags |= FC_F_VAR_BUFFER;
+    if (fields & kHandle2) w4 |= kLow32, flags |= FC_F_VAR_REGION;
+    return {opcode, {name, flags, {w0, kAll, w2, w3, w4, kAll, w6, kAll}, start}};
 }
 
 int64_t op_nop(Client&, Task&, const Operands& operands) {
     return operands.length > INT32_MAX ? -EINVAL : static_cast<int64_t>(operands.length);
+}
+
+int64_t op_missing(Client&, Task&, const Operands&) {
+    return -EOPNOTSUPP;
 }
 
 // One row per op, in the order of enum fc_opcode.
@@ -59,10 +67,48 @@ constexpr Row kRows[] = {
     row(FC_OP_WRITE, "write", kHandle | kOffset | kMemory, FC_F_SHORT_STOP, op_write),
     row(FC_OP_FSYNC, "fsync", kHandle | kFlags, 0, op_fsync),
     row(FC_OP_STAT, "stat", kHandle | kMemory, 0, op_stat),
-    row(FC_OP_TIMER, "timer", kOffset | kFlags, 0, Client::op_timer),
+    row(FC_OP_TIMER, "timer", kOffset | kBuffer | kFlags, FC_F_MULTISHOT, Client::op_timer),
     row(FC_OP_EVENT_SET, "event_set", kOffset | kLength, 0, Client::op_event_set),
     row(FC_OP_EVENT_WAIT, "event_wait", 0, 0, Client::op_event_wait),
-    row(FC_OP_CANCEL, "cancel", kOffset, 0, Client::op_cancel),
+    row(FC_OP_CANCEL, "cancel", kOffset | kHandle | kFlags, 0, Client::op_cancel),
+    row(FC_OP_READV, "readv", kHandle | kOffset | kMemory, FC_F_SHORT_STOP, op_missing),
+    row(FC_OP_WRITEV, "writev", kHandle | kOffset | kMemory, FC_F_SHORT_STOP, op_missing),
+    row(FC_OP_FTRUNCATE, "ftruncate", kHandle | kOffset, 0, op_missing),
+    row(FC_OP_STATX, "statx", kHandle | kOffset | kMemory | kFlags, 0, op_missing),
+    row(FC_OP_GETDENTS, "getdents", kHandle | kOffset | kMemory, 0, op_missing),
+    row(FC_OP_RENAME, "rename", kHandle | kOffset | kMemory | kFlags, 0, op_missing),
+    row(FC_OP_UNLINK, "unlink", kHandle | kMemory | kFlags, 0, op_missing),
+    row(FC_OP_MKDIR, "mkdir", kHandle | kOffset | kMemory, 0, op_missing),
+    row(FC_OP_SYMLINK, "symlink", kHandle | kMemory, 0, op_missing),
+    row(FC_OP_READLINK, "readlink", kHandle | kOffset | kMemory, 0, op_missing),
+    row(FC_OP_LINK, "link", kHandle | kOffset | kMemory, 0, op_missing),
+    row(FC_OP_FALLOCATE, "fallocate", kHandle | kOffset | kBuffer | kFlags, 0, op_missing),
+    row(FC_OP_COPY, "copy", kHandle | kOffset | kHandle2 | kBuffer | kLength, FC_F_SHORT_STOP, op_missing),
+    row(FC_OP_SENDFILE, "sendfile", kHandle | kOffset | kHandle2 | kBuffer | kLength, FC_F_SHORT_STOP,
+        op_missing),
+    row(FC_OP_SOCKET, "socket", kOffset, 0, op_missing),
+    row(FC_OP_BIND, "bind", kHandle | kOffset | kMemory, 0, op_missing),
+    row(FC_OP_LISTEN, "listen", kHandle | kOffset, 0, op_missing),
+    row(FC_OP_ACCEPT, "accept", kHandle | kMemory, FC_F_MULTISHOT, op_missing),
+    row(FC_OP_CONNECT, "connect", kHandle | kOffset | kMemory, 0, op_missing),
+    row(FC_OP_SEND, "send", kHandle | kMemory | kFlags, FC_F_SHORT_STOP, op_missing),
+    row(FC_OP_RECV, "recv", kHandle | kOffset | kMemory | kFlags, FC_F_SHORT_STOP | FC_F_MULTISHOT,
+        op_missing),
+    row(FC_OP_SENDMSG, "sendmsg", kHandle | kMemory | kFlags, 0, op_missing),
+    row(FC_OP_RECVMSG, "recvmsg", kHandle | kMemory | kFlags, 0, op_missing),
+    row(FC_OP_SHUTDOWN, "shutdown", kHandle | kOffset, 0, op_missing),
+    row(FC_OP_GETSOCKOPT, "getsockopt", kHandle | kOffset | kMemory, 0, op_missing),
+    row(FC_OP_SETSOCKOPT, "setsockopt", kHandle | kOffset | kMemory, 0, op_missing),
+    row(FC_OP_GETSOCKNAME, "getsockname", kHandle | kMemory, 0, op_missing),
+    row(FC_OP_GETPEERNAME, "getpeername", kHandle | kMemory, 0, op_missing),
+    row(FC_OP_POLL, "poll", kHandle | kOffset, FC_F_MULTISHOT, op_missing),
+    row(FC_OP_BUFFERS, "buffers", kOffset | kMemory, 0, op_missing),
+    row(FC_OP_BUFFER_RETURN, "buffer_return", kHandle | kOffset, 0, op_missing),
+    row(FC_OP_EVENT_SHARE, "event_share", kOffset | kBuffer | kLength, 0, op_missing),
+    row(FC_OP_SERVE, "serve", kOffset | kMemory, FC_F_MULTISHOT, op_missing),
+    row(FC_OP_SERVICE_OPEN, "service_open", kMemory, 0, op_missing),
+    row(FC_OP_CALL, "call", kHandle | kOffset | kMemory | kFlags, 0, op_missing),
+    row(FC_OP_REPLY, "reply", kHandle | kOffset | kMemory, 0, op_missing),
 };
 static_assert(std::size(kRows) == FC_OP_COUNT, "one row per op");
 static_assert([] {
@@ -84,7 +130,7 @@ int check_command(const fc_command& command) {
     // ago waits for the stores to reach the cache, which costs more than all the rest. Relaxed loads are
     // never merged.
     const auto* words = reinterpret_cast<const fc_word*>(&command);
-    uint64_t stray = static_cast<uint16_t>(command.flags & ~op.flags) | command.reserved;
+    uint64_t stray = static_cast<uint16_t>(command.flags & ~op.flags);
 #pragma GCC unroll 7
     for (int i = 0; i < 7; i++)
         stray |= fc_load_relaxed(&words[i]) & ~op.used[i];

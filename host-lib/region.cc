@@ -67,6 +67,13 @@ uint64_t* Region::word(uint64_t offset) const {
     return reinterpret_cast<uint64_t*>(piece.data + (offset - piece.start));
 }
 
+RegionPin::~RegionPin() {
+    if (region_ == nullptr || --region_->pins > 0 || !region_->on_unpinned) return;
+    ControlDone done = std::move(region_->on_unpinned);
+    delete region_;  // taken out of the table by Client::remove_region(), which left it to its last user
+    done({});
+}
+
 namespace {
 
 // Words of the arena must not straddle two pieces, and a piece of 0 bytes would make slice() spin.

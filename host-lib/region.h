@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "host-lib/engine.h"
@@ -54,6 +55,22 @@ class Region {
     uint64_t bytes_ = 0;
     uint32_t flags_;
     std::shared_ptr<void> keep_;
+};
+
+/// Keeps a region's memory from being released while a command uses it outside of the worker. Made and
+/// destroyed on the worker only.
+class RegionPin {
+  public:
+    explicit RegionPin(Region& region) : region_(&region) { region.pins++; }
+    RegionPin(RegionPin&& other) noexcept : region_(std::exchange(other.region_, nullptr)) {}
+    RegionPin& operator=(RegionPin&&) = delete;
+    /// The last one of a removed region frees it and answers the remover.
+    ~RegionPin();
+
+    Region& region() const { return *region_; }
+
+  private:
+    Region* region_;
 };
 
 /// Region keys of one client: index in the low 16 bits, generation above; the arena is key 0.

@@ -139,7 +139,7 @@ TEST_F(HostileTest, UnknownOpFlagAndFieldAreRefused) {
         EXPECT_EQ(client.run(c).result, -EINVAL) << "flag bit " << bit;
     }
     c = nop(5);
-    c.reserved = 1;
+    c.region = 1;
     EXPECT_EQ(client.run(c).result, -EINVAL);
     c = nop(5);
     c.offset = 1;

@@ -69,7 +69,7 @@ int unknown_flag(Attacker& attacker) {
 
 int reserved_field(Attacker& attacker) {
     fc_command command = attacker.nop();
-    command.reserved = 1;
+    command.region = 1;  // not a field of nop
     return attacker.post(command);
 }
 

@@ -66,7 +66,50 @@ enum fc_opcode {
 	FC_OP_TIMER = 7,     /* offset = nanoseconds, relative, or absolute with FC_TIMER_ABSOLUTE; result 0 */
 	FC_OP_EVENT_SET = 8, /* offset = event ID to complete, length = its result (>= 0) */
 	FC_OP_EVENT_WAIT = 9, /* a user event: completes when FC_OP_EVENT_SET names its event ID */
-	FC_OP_CANCEL = 10,   /* offset = event ID of the command to cancel */
+	FC_OP_CANCEL = 10,   /* offset = event ID of the command to cancel; op_flags: FC_CANCEL_* */
+
+	/* Files and directories. A path is relative to directory `handle`; two paths in one buffer are split by one NUL. */
+	FC_OP_READV = 11,     /* as READ; region/buffer/length: an array of struct fc_iov */
+	FC_OP_WRITEV = 12,    /* the same */
+	FC_OP_FTRUNCATE = 13, /* handle, offset = new size */
+	FC_OP_STATX = 14,     /* handle, path (may be empty: handle itself); offset: see FC_OFFSET_IOV; struct fc_statx */
+	FC_OP_GETDENTS = 15,  /* handle, offset = cookie or FC_OFFSET_CURRENT; writes struct fc_dirent to region/buffer/length */
+	FC_OP_RENAME = 16,    /* handle, "old\0new"; offset = directory handle of new; op_flags: FC_RENAME_* */
+	FC_OP_UNLINK = 17,    /* handle, path; op_flags: FC_UNLINK_DIRECTORY */
+	FC_OP_MKDIR = 18,     /* handle, path, offset = mode */
+	FC_OP_SYMLINK = 19,   /* handle, "target\0path" */
+	FC_OP_READLINK = 20,  /* handle, path; offset: see FC_OFFSET_IOV; result: bytes of the target */
+	FC_OP_LINK = 21,      /* handle, "old\0new"; offset = directory handle of new */
+	FC_OP_FALLOCATE = 22, /* handle, offset, buffer = bytes, op_flags: FC_FALLOCATE_* */
+	FC_OP_COPY = 23,      /* handle, offset -> file handle `region`, offset `buffer`; length: stays on the host */
+	FC_OP_SENDFILE = 24,  /* the same to a socket or stream `region`, where buffer is FC_OFFSET_CURRENT */
+
+	/* Sockets. Addresses are Linux's struct sockaddr_*, numbers Linux's. A Unix path is relative to directory `offset`. */
+	FC_OP_SOCKET = 25,	/* offset = family | type << 16 | protocol << 32 */
+	FC_OP_BIND = 26,	/* handle, address in region/buffer/length */
+	FC_OP_LISTEN = 27,	/* handle, offset = backlog */
+	FC_OP_ACCEPT = 28,	/* handle; length != 0: the peer's address goes to region/buffer. Result: a handle */
+	FC_OP_CONNECT = 29,	/* handle, address in region/buffer/length */
+	FC_OP_SEND = 30,	/* handle, region/buffer/length, op_flags: FC_MSG_* */
+	FC_OP_RECV = 31,	/* the same; with FC_MSG_POOL: offset = handle of a buffer pool, see FC_E_BUFFER */
+	FC_OP_SENDMSG = 32,	/* handle, struct fc_msg in region/buffer/length, op_flags: FC_MSG_* */
+	FC_OP_RECVMSG = 33,	/* the same; name_length and flags of the struct are filled */
+	FC_OP_SHUTDOWN = 34,	/* handle, offset = SHUT_* */
+	FC_OP_GETSOCKOPT = 35,	/* handle, offset = level | name << 32, region/buffer/length. Result: bytes */
+	FC_OP_SETSOCKOPT = 36,	/* the same */
+	FC_OP_GETSOCKNAME = 37, /* handle, region/buffer/length. Result: bytes of the address */
+	FC_OP_GETPEERNAME = 38, /* the same */
+	FC_OP_POLL = 39,	/* handle, offset = POLL*. Result: what is ready */
+	FC_OP_BUFFERS = 40,	/* makes region/buffer/length a pool of buffers of `offset` bytes. Result: a handle */
+	FC_OP_BUFFER_RETURN = 41, /* handle of a pool, offset = index of a buffer that the host may fill again */
+
+	/* Between clients of one domain. */
+	FC_OP_EVENT_SHARE = 42,	 /* lets client serial `length` (0: all) wait for `buffer` event IDs from `offset` on */
+	FC_OP_SERVE = 43,	 /* FC_F_MULTISHOT; name in region/buffer/length; offset = arena offset of a struct fc_serve */
+	FC_OP_SERVICE_OPEN = 44, /* name in region/buffer/length. Result: a handle of the service, once it has agreed */
+	FC_OP_CALL = 45,	 /* handle of a service; op_flags = its op; offset = argument << 32 | bytes of the request, which
+				  * lies at region/buffer; the reply of at most length bytes replaces it */
+	FC_OP_REPLY = 46,	 /* offset = token of a call, handle = its result (s32), reply in region/buffer/length */
 	FC_OP_COUNT
 };
 
@@ -82,7 +125,11 @@ enum fc_opcode {
 #define FC_F_ALWAYS (1u << 8)	    /* run even if a command of the wait list failed */
 #define FC_F_SHORT_STOP (1u << 9)   /* a short read or write counts as failed for those who wait for it */
 #define FC_F_QUIET (1u << 10)	    /* the event does not wake a sleeping client */
-#define FC_F_ALL 0x7ffu
+#define FC_F_VAR_REGION (1u << 11)  /* as FC_F_VAR_HANDLE, where `region` is a second handle (COPY, SENDFILE) */
+#define FC_F_MULTISHOT (1u << 12)   /* an event for each shot (FC_E_MORE) until it fails or is cancelled */
+#define FC_F_CHAIN_DEADLINE (1u << 13) /* `deadline` also holds for all that waits for this command, directly or not */
+#define FC_F_DETACH (1u << 14)	    /* goes on when its client goes away */
+#define FC_F_ALL 0x7fffu
 
 #define FC_OFFSET_CURRENT (~0ull)
 
@@ -108,7 +155,79 @@ enum fc_opcode {
 #define FC_OPEN_ALL 0xffu
 
 #define FC_FSYNC_DATA 0x1u
-#define FC_TIMER_ABSOLUTE 0x1u
+#define FC_TIMER_ABSOLUTE 0x1u /* FC_F_MULTISHOT: buffer = period in ns; a shot's result: periods since the last one */
+#define FC_CANCEL_HANDLE 0x1u  /* all commands that use `handle`; the result of this and the next: how many */
+#define FC_CANCEL_ALL 0x2u     /* all commands of the client but this one */
+#define FC_STATX_NOFOLLOW 0x1u
+#define FC_RENAME_NOREPLACE 0x1u
+#define FC_RENAME_EXCHANGE 0x2u
+#define FC_UNLINK_DIRECTORY 0x1u
+#define FC_FALLOCATE_KEEP_SIZE 0x1u
+#define FC_FALLOCATE_PUNCH_HOLE 0x2u /* needs KEEP_SIZE */
+#define FC_FALLOCATE_ZERO_RANGE 0x10u
+#define FC_MSG_PEEK 0x2u
+#define FC_MSG_DONTWAIT 0x40u
+#define FC_MSG_WAITALL 0x100u
+#define FC_MSG_NOSIGNAL 0x4000u /* always in force */
+#define FC_MSG_MORE 0x8000u
+#define FC_MSG_POOL 0x1u	/* RECV: the host picks the buffer, and only when there is something to put into it */
+
+/* A piece of memory. Where an op says FC_OFFSET_IOV, `offset` is the arena offset (8-aligned) of one, for its output. */
+struct fc_iov {
+	fc_u64 buffer;
+	fc_u32 region;
+	fc_u32 length;
+};
+FC_ASSERT_SIZE(fc_iov, 16);
+#define FC_MAX_IOV 64u
+
+/* One name of a directory; reclen (a multiple of 8) leads to the next. The layout of Linux's struct linux_dirent64. */
+struct fc_dirent {
+	fc_u64 inode;
+	fc_s64 next; /* cookie of the entry after it */
+	fc_u16 reclen;
+	fc_u8 type; /* DT_* */
+	char name[5]; /* ends with a NUL; longer ones go on */
+};
+FC_ASSERT_FIELD(fc_dirent, name, 19);
+FC_ASSERT_SIZE(fc_dirent, 24);
+
+/* SENDMSG, RECVMSG. There are no ancillary data: no host descriptor ever comes in or goes out. */
+struct fc_msg {
+	struct fc_iov name; /* length 0: none */
+	fc_u64 iov;	    /* arena offset of an array of struct fc_iov */
+	fc_u32 iov_count;   /* at most FC_MAX_IOV */
+	fc_u32 flags;	    /* RECVMSG: MSG_TRUNC and the like */
+	fc_u32 name_length; /* RECVMSG: bytes of the peer's address */
+	fc_u32 reserved;
+};
+FC_ASSERT_SIZE(fc_msg, 40);
+
+/* SERVE: where calls are put, and how many at a time. */
+struct fc_serve {
+	struct fc_iov slots; /* slot_bytes each */
+	fc_u32 slot_bytes;   /* with the struct fc_call at its head; a multiple of 64 */
+	fc_u32 reserved;
+};
+FC_ASSERT_SIZE(fc_serve, 24);
+
+/* A shot of SERVE: its result is the index of a slot that now holds this, and the request behind it. REPLY frees it. */
+struct fc_call {
+	fc_u64 token;  /* names the call in REPLY */
+	fc_u32 kind;   /* enum fc_call_kind */
+	fc_u32 op;     /* op_flags of the CALL */
+	fc_u32 client; /* serial of the caller */
+	fc_u32 argument;
+	fc_u32 bytes;	 /* of the request */
+	fc_u32 capacity; /* for the reply */
+};
+FC_ASSERT_SIZE(fc_call, 32);
+enum fc_call_kind {
+	FC_CALL_OPEN = 0,  /* a client asks to use the service; a REPLY with a result < 0 refuses */
+	FC_CALL_OP = 1,	   /* a CALL */
+	FC_CALL_CLOSE = 2, /* that client is gone; its REPLY only frees the slot */
+};
+#define FC_MAX_SERVICE_NAME 64u
 
 /* One request. The client fills all but seq, then publishes seq = index + 1 with release semantics. */
 struct fc_command {
@@ -125,7 +244,7 @@ struct fc_command {
 	fc_u16 wait_count;
 	fc_u16 op_flags;
 	fc_u32 result_var; /* index of a variable: arena offset / 8 */
-	fc_u32 reserved;
+	fc_u32 deadline; /* us from the time that the host takes it; then it completes with -ETIMEDOUT. 0: none */
 	fc_u32 seq;
 };
 FC_ASSERT_FIELD(fc_command, opcode, 0);
@@ -141,7 +260,7 @@ FC_ASSERT_FIELD(fc_command, wait, 40);
 FC_ASSERT_FIELD(fc_command, wait_count, 48);
 FC_ASSERT_FIELD(fc_command, op_flags, 50);
 FC_ASSERT_FIELD(fc_command, result_var, 52);
-FC_ASSERT_FIELD(fc_command, reserved, 56);
+FC_ASSERT_FIELD(fc_command, deadline, 56);
 FC_ASSERT_FIELD(fc_command, seq, 60);
 FC_ASSERT_SIZE(fc_command, 64);
 
@@ -149,6 +268,12 @@ FC_ASSERT_SIZE(fc_command, 64);
 #define FC_E_ID 0x1u	/* `id` is an event ID */
 #define FC_E_QUIET 0x2u /* came from an FC_F_QUIET command */
 #define FC_E_SHORT 0x4u /* transferred less than asked for, and FC_F_SHORT_STOP made that a failure */
+#define FC_E_MORE 0x8u	/* a shot of an FC_F_MULTISHOT command: more events with this id follow */
+#define FC_E_BUFFER 0x10u /* the host picked a buffer: result = FC_RESULT_BUFFER << 20 | FC_RESULT_BYTES */
+#define FC_RESULT_BYTES(result) ((fc_u32)(result) & 0xfffffu)
+#define FC_RESULT_BUFFER(result) ((fc_u32)(result) >> 20)
+#define FC_MAX_POOL_BUFFERS 2047u
+#define FC_MAX_POOL_BUFFER_BYTES 0xfffffu
 
 /* One completion. id first, then the word with seq = (fc_u16)(index + 1) with release semantics. */
 struct fc_event {
@@ -177,7 +302,7 @@ FC_ASSERT_FIELD(fc_event_ts, started_after, 24);
 FC_ASSERT_FIELD(fc_event_ts, completed_after, 28);
 FC_ASSERT_SIZE(fc_event_ts, 32);
 
-/* What FC_OP_STAT writes. */
+/* What FC_OP_STAT writes, and FC_OP_STATX before its own fields. */
 struct fc_stat {
 	fc_u64 size;
 	fc_u64 inode;
@@ -193,6 +318,18 @@ struct fc_stat {
 	fc_s64 ctime_ns;
 };
 FC_ASSERT_SIZE(fc_stat, 80);
+
+struct fc_statx {
+	struct fc_stat stat;
+	fc_s64 btime_ns;      /* birth, where FC_STATX_BTIME_KNOWN is set in known */
+	fc_u64 attributes;    /* STATX_ATTR_* */
+	fc_u64 attributes_mask;
+	fc_u64 known;
+	fc_u64 mount_id; /* opaque */
+	fc_u64 reserved;
+};
+#define FC_STATX_BTIME_KNOWN 0x1u
+FC_ASSERT_SIZE(fc_statx, 128);
 
 /* Why a channel was poisoned: `status` of the host line. */
 enum fc_channel_status {

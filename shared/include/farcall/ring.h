@@ -66,7 +66,7 @@ static inline void fc_command_publish(struct fc_command *slots, fc_u32 mask, fc_
 #pragma GCC unroll 7
 	for (i = 0; i < 7; i++)
 		fc_store_relaxed(&to[i], from[i]);
-	fc_store_relaxed(&slot->reserved, cmd->reserved);
+	fc_store_relaxed(&slot->deadline, cmd->deadline);
 	fc_store_release(&slot->seq, index + 1);
 }
 
@@ -98,7 +98,7 @@ static inline void fc_command_copy(const struct fc_command *slots, fc_u32 mask, 
 #pragma GCC unroll 7
 	for (i = 0; i < 7; i++)
 		to[i] = fc_load_relaxed(&from[i]);
-	copy->reserved = fc_load_relaxed(&slots[head & mask].reserved);
+	copy->deadline = fc_load_relaxed(&slots[head & mask].deadline);
 	copy->seq = head + 1;
 }
 
