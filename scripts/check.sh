@@ -58,13 +58,20 @@ step "unit tests, model, benchmark floors, end-to-end session in VMs" 330
 run_tests tests "$build"
 step "clang-tidy" 240
 verdict clang-tidy tidy
-for sanitizer in address,undefined thread; do
-  step "the engine and the local transport under sanitizers: $sanitizer" 170
-  dir=$repo_root/build-${sanitizer%%,*}
+# sanitized SANITIZERS TARGET…, cmake options in the array `options`: the engine and the local transport, and all their tests.
+sanitized() {
+  local sanitizer=$1 dir=$repo_root/build-${1%%,*}
+  shift
+  step "the engine and the local transport under sanitizers: $sanitizer" 200
   "$repo_root/scripts/build.sh" "$dir" -DFARCALL_SANITIZE="$sanitizer" -DCMAKE_BUILD_TYPE=Debug -DFARCALL_BUILD_BENCH=OFF \
-    -- engine_test hostile_test event_graph_test local_test local_hostile_test
-  run_tests "$sanitizer" "$dir" -R '^(EngineTest|HostileTest|EventGraphTest|Local)'
-done
+    "${options[@]}" -- "$@"
+  run_tests "$sanitizer" "$dir" -L engine
+}
+# With clang, which also builds the fuzz target on the same objects.
+options=(-DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DFARCALL_FUZZ=ON)
+sanitized address,undefined engine_tests fuzz_targets
+options=()
+sanitized thread engine_tests
 
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0))
