@@ -26,6 +26,7 @@ static void fc_client_free(struct kref *refs)
 	struct fc_client *client = container_of(refs, struct fc_client, refs);
 	struct fc_device *dev = client->dev;
 
+	fc_weight_client_free(client);
 	mutex_destroy(&client->lock);
 	mutex_destroy(&client->setup);
 	put_pid(client->tgid);
@@ -76,6 +77,7 @@ static void fc_client_finish(struct fc_client *client)
 	list_splice_init(&client->regions, &regions);
 	mutex_unlock(&client->lock);
 	list_for_each_entry_safe(ch, next_ch, &channels, link) {
+		fc_weight_leave(ch);
 		list_del_init(&ch->link);
 		fc_channel_put(ch);
 	}
@@ -122,14 +124,14 @@ void fc_client_put_user(struct fc_client *client)
 }
 
 /* A request on behalf of a caller of an ioctl. It lives on by itself when the caller is killed. */
-struct fc_call {
+struct fc_errand {
 	struct fc_request req;
 	struct fc_client *client;
 	fc_orphan_fn orphan;
 	void *data;
 };
 
-static void fc_call_free(struct fc_call *call)
+static void fc_errand_free(struct fc_errand *call)
 {
 	struct fc_client *client = call->client;
 	bool slow = call->req.slow;
@@ -141,13 +143,13 @@ static void fc_call_free(struct fc_call *call)
 		fc_client_put_user(client);
 }
 
-static void fc_call_late(struct fc_request *req)
+static void fc_errand_late(struct fc_request *req)
 {
-	struct fc_call *call = container_of(req, struct fc_call, req);
+	struct fc_errand *call = container_of(req, struct fc_errand, req);
 
 	if (call->orphan)
 		call->orphan(call->data, &req->msg);
-	fc_call_free(call);
+	fc_errand_free(call);
 }
 
 /*
@@ -159,12 +161,12 @@ static void fc_call_late(struct fc_request *req)
 int fc_client_call(struct fc_client *client, struct fc_control *msg, fc_orphan_fn orphan,
 		   void *data)
 {
-	struct fc_call *call = kzalloc(sizeof(*call), GFP_KERNEL_ACCOUNT);
+	struct fc_errand *call = kzalloc(sizeof(*call), GFP_KERNEL_ACCOUNT);
 	int ret;
 
 	if (!call)
 		return -ENOMEM;
-	fc_request_init(&call->req, client->dev, msg->op, fc_call_late);
+	fc_request_init(&call->req, client->dev, msg->op, fc_errand_late);
 	call->req.msg = *msg;
 	call->client = client;
 	call->orphan = orphan;
@@ -178,7 +180,7 @@ int fc_client_call(struct fc_client *client, struct fc_control *msg, fc_orphan_f
 	if (ret)
 		return -EINTR;
 	*msg = call->req.msg;
-	fc_call_free(call);
+	fc_errand_free(call);
 	return msg->status;
 }
 
@@ -199,6 +201,7 @@ static struct fc_client *fc_client_alloc(struct fc_device *dev)
 	mutex_init(&client->lock);
 	INIT_LIST_HEAD(&client->channels);
 	INIT_LIST_HEAD(&client->regions);
+	fc_weight_client_init(client);
 	refcount_inc(&dev->live);
 	return client;
 }
