@@ -26,7 +26,6 @@ static void fc_client_free(struct kref *refs)
 	struct fc_client *client = container_of(refs, struct fc_client, refs);
 	struct fc_device *dev = client->dev;
 
-	fc_weight_client_free(client);
 	mutex_destroy(&client->lock);
 	mutex_destroy(&client->setup);
 	put_pid(client->tgid);
@@ -77,7 +76,6 @@ static void fc_client_finish(struct fc_client *client)
 	list_splice_init(&client->regions, &regions);
 	mutex_unlock(&client->lock);
 	list_for_each_entry_safe(ch, next_ch, &channels, link) {
-		fc_weight_leave(ch);
 		list_del_init(&ch->link);
 		fc_channel_put(ch);
 	}
@@ -201,7 +199,6 @@ static struct fc_client *fc_client_alloc(struct fc_device *dev)
 	mutex_init(&client->lock);
 	INIT_LIST_HEAD(&client->channels);
 	INIT_LIST_HEAD(&client->regions);
-	fc_weight_client_init(client);
 	refcount_inc(&dev->live);
 	return client;
 }
