@@ -150,7 +150,7 @@ BlockingPool& pool_for(Client& client, const File& file) {
 /// The region and range that a command names, or an error.
 int find_memory(Client& client, const Task& task, const Operands& operands, bool host_writes, Region** out) {
     Region* region = client.regions().find(task.cmd.region);
-    if (region == nullptr) return -ENOENT;
+    if (region == nullptr) return -EIDRM;
     if (!region->contains(operands.buffer, operands.length)) return -EFAULT;
     if (host_writes && !region->writable()) return -EACCES;
     *out = region;

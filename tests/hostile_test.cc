@@ -169,7 +169,7 @@ TEST_F(HostileTest, RegionsAreChecked) {
     c.buffer = 0;
     for (const uint32_t key : {1u, 0x10000u, 0xffffffffu}) {
         c.region = key;
-        EXPECT_EQ(client.run(c).result, -ENOENT) << key;
+        EXPECT_EQ(client.run(c).result, -EIDRM) << key;
     }
 }
 

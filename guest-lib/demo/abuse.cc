@@ -201,7 +201,7 @@ constexpr Case kCases[] = {
     {"op", unknown_op, -EOPNOTSUPP},
     {"flag", unknown_flag, -EINVAL},
     {"reserved", reserved_field, -EINVAL},
-    {"region", bad_region, -ENOENT},
+    {"region", bad_region, -EIDRM},
     {"bounds", past_region, -EFAULT},
     {"wrap", wrapping_offset, -EFAULT},
     {"handle", bad_handle, -EBADF},
