@@ -40,7 +40,8 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
             count++;
             int64_t result = check_command(task.cmd);
             if (result == 0) {
-                const Operands operands{task.cmd.handle, task.cmd.offset, task.cmd.buffer, task.cmd.length};
+                const Operands operands{task.cmd.handle, task.cmd.offset, task.cmd.buffer, task.cmd.length,
+                                        task.cmd.region};
                 result = op_info(task.cmd.opcode).start(*this, task, operands);
                 if (result == kPending) continue;
             }
@@ -188,15 +189,18 @@ int Client::read_variable(uint64_t index, uint64_t* value) {
 }
 
 int Client::resolve(const fc_command& command, Operands& out) {
-    out = {command.handle, command.offset, command.buffer, command.length};
+    out = {command.handle, command.offset, command.buffer, command.length, command.region};
     const uint16_t flags = command.flags;
-    if (!(flags & (FC_F_VAR_HANDLE | FC_F_VAR_OFFSET | FC_F_VAR_LENGTH | FC_F_VAR_BUFFER))) [[likely]]
+    constexpr uint16_t kVariables =
+        FC_F_VAR_HANDLE | FC_F_VAR_OFFSET | FC_F_VAR_LENGTH | FC_F_VAR_BUFFER | FC_F_VAR_REGION;
+    if (!(flags & kVariables)) [[likely]]
         return 0;
     int err = 0;
     uint64_t length = command.length;
     if (flags & FC_F_VAR_HANDLE) err |= read_variable(command.handle, &out.handle);
     if (flags & FC_F_VAR_OFFSET) err |= read_variable(command.offset, &out.offset);
     if (flags & FC_F_VAR_BUFFER) err |= read_variable(command.buffer, &out.buffer);
+    if (flags & FC_F_VAR_REGION) err |= read_variable(command.region, &out.handle2);
     if (flags & FC_F_VAR_LENGTH) err |= read_variable(command.length, &length);
     if (err != 0) return -EFAULT;
     if (length > FC_MAX_TRANSFER) return -EINVAL;

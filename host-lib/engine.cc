@@ -73,7 +73,7 @@ std::unique_ptr<Domain> Engine::create_domain(DomainConfig config) {
     state->name = config.name;
     state->limits = config.limits;
     for (const ShareConfig& share : config.shares)
-        state->shares.push_back(open_share(share));
+        state->shares.push_back(open_share(share, static_cast<int>(state->shares.size())));
     const int fds[kStreams] = {config.streams.in, config.streams.out, config.streams.err,
                                config.streams.control, config.streams.log};
     for (uint32_t i = 0; i < kStreams; i++) {

@@ -1,47 +1,40 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sys/uio.h>
-
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "host-lib/blocking_pool.h"
-#include "host-lib/engine.h"
-#include "host-lib/handle_table.h"
-#include "host-lib/ops.h"
-#include "host-lib/region.h"
+#include "host-lib/file_job.h"
 
 namespace farcall {
 
-class Client;
+// Rows of the op table: files and directories.
 
-/// Part of a command that runs in the blocking pool and then completes it on the worker.
-class FileJob : public Job {
-  public:
-    void attach(Client& client, uint32_t node);
-    /// Keeps memory that the job uses; before it is posted.
-    void pin(Region& region) { pins_.emplace_back(region); }
-    void run(Worker& worker) final;
-
-  protected:
-    /// On the worker, after block(): turns the outcome into the result of the command.
-    virtual int64_t complete(Client&) { return result_; }
-    int64_t result_ = 0;
-
-  private:
-    Client* client_ = nullptr;  // lives until all its jobs are back
-    uint32_t node_ = 0;
-    std::vector<RegionPin> pins_;
-};
-
-// Rows of the op table.
+// file_ops.cc
 int64_t op_open(Client& client, Task& task, const Operands& operands);
 int64_t op_close(Client& client, Task& task, const Operands& operands);
+int64_t op_fsync(Client& client, Task& task, const Operands& operands);
+int64_t op_ftruncate(Client& client, Task& task, const Operands& operands);
+int64_t op_fallocate(Client& client, Task& task, const Operands& operands);
+
+// transfer_ops.cc
 int64_t op_read(Client& client, Task& task, const Operands& operands);
 int64_t op_write(Client& client, Task& task, const Operands& operands);
-int64_t op_fsync(Client& client, Task& task, const Operands& operands);
+int64_t op_readv(Client& client, Task& task, const Operands& operands);
+int64_t op_writev(Client& client, Task& task, const Operands& operands);
+
+// stat_ops.cc
 int64_t op_stat(Client& client, Task& task, const Operands& operands);
+int64_t op_statx(Client& client, Task& task, const Operands& operands);
+int64_t op_getdents(Client& client, Task& task, const Operands& operands);
+
+// path_ops.cc
+int64_t op_rename(Client& client, Task& task, const Operands& operands);
+int64_t op_unlink(Client& client, Task& task, const Operands& operands);
+int64_t op_mkdir(Client& client, Task& task, const Operands& operands);
+int64_t op_symlink(Client& client, Task& task, const Operands& operands);
+int64_t op_readlink(Client& client, Task& task, const Operands& operands);
+int64_t op_link(Client& client, Task& task, const Operands& operands);
+
+// copy_ops.cc
+int64_t op_copy(Client& client, Task& task, const Operands& operands);
+int64_t op_sendfile(Client& client, Task& task, const Operands& operands);
 
 }  // namespace farcall

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "host-lib/unique_fd.h"
@@ -22,7 +23,8 @@ struct HostObject {
     const Type type;
 };
 
-/// An open file, directory or stream. Immutable but for `nowait_refused`, which only a worker sets.
+/// An open file, directory or stream. Immutable but for `nowait_refused`, which only a worker sets, and the
+/// position in a directory.
 struct File : HostObject {
     static constexpr Type kType = Type::kFile;
     enum class Kind : uint8_t { kRegular, kDirectory, kStream };
@@ -35,10 +37,13 @@ struct File : HostObject {
     bool readable = false;
     bool writable = false;
     bool writable_tree = false;  ///< directories: files below may be written
+    int share = -1;              ///< number of the share that it lies in
+    bool is_share = false;       ///< a share's own directory, which all clients of the domain use
     bool in_memory = false;      ///< reads and writes never wait for a device (tmpfs)
     bool local = false;  ///< attributes never come from a server (not FUSE, not a network file system)
     bool nowait_refused = false;  ///< the file system does not know RWF_NOWAIT
     int stream = -1;              ///< kStream: index of its pump thread
+    std::mutex position;          ///< kDirectory: to move the position and read from there in one piece
 };
 
 /// Handles of one client: u32 names, index + generation, never a host descriptor. Used by the client's worker

@@ -18,6 +18,7 @@ struct Operands {
     uint64_t offset = 0;
     uint64_t buffer = 0;
     uint32_t length = 0;
+    uint64_t handle2 = 0;  ///< from the field `region`, for ops with a second handle
 };
 
 /// One row of the op table.

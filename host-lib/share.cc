@@ -17,6 +17,7 @@ namespace {
 
 constexpr uint64_t kResolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
 constexpr int kCreateRetries = 8;
+constexpr int kRaceRetries = 64;
 constexpr long kXfsMagic = 0x58465342;
 
 int openat2(int dir, const char* path, int flags, uint32_t mode) {
@@ -24,7 +25,13 @@ int openat2(int dir, const char* path, int flags, uint32_t mode) {
     how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
     how.mode = mode;
     how.resolve = kResolve;
-    const long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+    // -EAGAIN: something was renamed or mounted somewhere while a ".." was looked up, so the kernel cannot
+    // say whether it led out.
+    long fd = -1;
+    for (int i = 0; i < kRaceRetries; i++) {
+        fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+        if (fd >= 0 || errno != EAGAIN) break;
+    }
     return fd < 0 ? -errno : static_cast<int>(fd);
 }
 
@@ -100,7 +107,7 @@ void classify(File& file) {
 
 }  // namespace
 
-std::shared_ptr<File> open_share(const ShareConfig& config) {
+std::shared_ptr<File> open_share(const ShareConfig& config, int index) {
     auto file = std::make_shared<File>();
     file->owned.reset(open(config.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!file->owned) throw errno_error("cannot share directory " + config.path);
@@ -108,6 +115,8 @@ std::shared_ptr<File> open_share(const ShareConfig& config) {
     file->kind = File::Kind::kDirectory;
     file->readable = true;
     file->writable_tree = config.writable;
+    file->share = index;
+    file->is_share = true;
     classify(*file);
     return file;
 }
@@ -128,8 +137,38 @@ int open_below(const File& dir, const std::string& path, uint32_t flags, uint32_
     file->readable = flags & FC_OPEN_READ;
     file->writable = flags & FC_OPEN_WRITE;
     file->writable_tree = dir.writable_tree;
+    file->share = dir.share;
     classify(*file);
     *out = std::move(file);
+    return 0;
+}
+
+int find_below(const File& dir, const std::string& path, bool follow, UniqueFd* out) {
+    const int fd = openat2(dir.fd, path.c_str(), O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
+    if (fd < 0) return fd;
+    out->reset(fd);
+    return 0;
+}
+
+int find_place(const File& dir, const std::string& path, Place* out) {
+    if (path.empty()) return -ENOENT;
+    if (path.front() == '/') return -EXDEV;
+    const size_t end = path.find_last_not_of('/');
+    const size_t slash = path.rfind('/', end);
+    out->parent = dir.fd;
+    out->name = slash == std::string::npos ? path : path.substr(slash + 1);
+    if (slash == std::string::npos) return 0;
+    const int fd = openat2(dir.fd, path.substr(0, slash).c_str(), O_PATH | O_DIRECTORY, 0);
+    if (fd < 0) return fd;
+    out->owned.reset(fd);
+    out->parent = fd;
+    return 0;
+}
+
+int reopen_directory(const File& dir, UniqueFd* out) {
+    const int fd = openat2(dir.fd, ".", O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0) return fd;
+    out->reset(fd);
     return 0;
 }
 

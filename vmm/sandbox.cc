@@ -32,15 +32,24 @@ constexpr int kAllowed[] = {
     SCMP_SYS(writev),      //
     SCMP_SYS(read),        // streams, eventfds, signalfd, timerfd
     SCMP_SYS(write),       // streams, eventfds, messages on stderr
-    SCMP_SYS(lseek),       // is a file seekable?
+    SCMP_SYS(lseek),       // FC_OP_GETDENTS; a copy that was cut short
     SCMP_SYS(fstat),       // FC_OP_STAT
     SCMP_SYS(newfstatat),  // what the C library makes of fstat()
-    SCMP_SYS(statx),       // FC_OP_STAT
+    SCMP_SYS(statx),       // FC_OP_STAT, FC_OP_STATX
     SCMP_SYS(fstatfs),     // may reads of this file wait for a device?
     SCMP_SYS(fsync),       // FC_OP_FSYNC
     SCMP_SYS(fdatasync),   // FC_OP_FSYNC
-    SCMP_SYS(ftruncate),   // files of shares
-    SCMP_SYS(fallocate),   // files of shares
+    SCMP_SYS(ftruncate),   // FC_OP_FTRUNCATE
+    SCMP_SYS(fallocate),   // FC_OP_FALLOCATE
+    // handles of the guest: names, copies
+    SCMP_SYS(getdents64),       // FC_OP_GETDENTS
+    SCMP_SYS(renameat2),        // FC_OP_RENAME
+    SCMP_SYS(unlinkat),         // FC_OP_UNLINK
+    SCMP_SYS(mkdirat),          // FC_OP_MKDIR
+    SCMP_SYS(symlinkat),        // FC_OP_SYMLINK
+    SCMP_SYS(readlinkat),       // FC_OP_READLINK
+    SCMP_SYS(linkat),           // FC_OP_LINK
+    SCMP_SYS(copy_file_range),  // FC_OP_COPY
     // waiting
     SCMP_SYS(poll),             // main thread; streams before they are read
     SCMP_SYS(ppoll),            //
