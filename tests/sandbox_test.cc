@@ -6,10 +6,37 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "tests/test_client.h"
+#include "tests/file_client.h"
 
 namespace farcall::test {
 namespace {
+
+// 0, or the number of the step that failed.
+int run_name_ops(TestClient& client) {
+    FileClient files(client);
+    fc_statx statx;
+    std::string target;
+    if (files.mkdir(0, "dir") != 0) return 20;
+    if (files.symlink("file", 0, "link") != 0) return 21;
+    if (files.readlink(0, "link", 100, &target) != 4 || target != "file") return 22;
+    if (files.link(0, "file", 0, "dir/hard") != 0) return 23;
+    if (files.statx(0, "dir/hard", 0, &statx) != 0 || statx.stat.links != 2) return 24;
+    if (files.rename(0, "dir/hard", 0, "renamed") != 0) return 25;
+    if (files.getdents(0, 0, 4096) <= 0) return 26;
+    if (files.unlink(0, "renamed") != 0 || files.unlink(0, "dir", FC_UNLINK_DIRECTORY) != 0) return 27;
+    const int in = files.open(0, "file", FC_OPEN_READ | FC_OPEN_WRITE);
+    const int out = files.open(0, "copy", FC_OPEN_READ | FC_OPEN_WRITE | FC_OPEN_CREATE);
+    if (in < 0 || out < 0) return 28;
+    const auto from = static_cast<uint32_t>(in), to = static_cast<uint32_t>(out);
+    if (files.copy(from, 0, to, 0, 300000) != 300000) return 29;
+    if (files.copy(from, FC_OFFSET_CURRENT, to, FC_OFFSET_CURRENT, 100) != 100) return 30;
+    if (files.ftruncate(to, 10) != 0) return 31;
+    if (files.fallocate(to, FC_FALLOCATE_KEEP_SIZE, 0, 8192) != 0) return 32;
+    const std::vector<fc_iov> pieces{{FileClient::kData, 0, 3}, {FileClient::kData + 100, 0, 4}};
+    if (files.run(files.vector_command(FC_OP_WRITEV, to, 0, pieces)) != 7) return 33;
+    if (files.run(files.vector_command(FC_OP_READV, to, 0, pieces)) != 7) return 34;
+    return files.getdents(to, 0, 4096) == -ENOTDIR ? 0 : 35;
+}
 
 // Exit status: 0, or the number of the step that failed.
 int run_ops(const std::string& directory, bool in_memory) {
@@ -43,6 +70,7 @@ int run_ops(const std::string& directory, bool in_memory) {
     // Two opens and two long transfers each: the filter must not hide from the engine that the files are in
     // memory.
     if (in_memory && engine.stats().pool_jobs > 6) return 11;
+    if (const int step = run_name_ops(client)) return step;
     fc_command timer{};
     timer.opcode = FC_OP_TIMER;
     timer.offset = 20000000;

@@ -44,6 +44,7 @@ constexpr int kAllowed[] = {
     // handles of the guest: names, copies
     SCMP_SYS(getdents64),       // FC_OP_GETDENTS
     SCMP_SYS(renameat2),        // FC_OP_RENAME
+    SCMP_SYS(renameat),         // what the C library makes of it without flags
     SCMP_SYS(unlinkat),         // FC_OP_UNLINK
     SCMP_SYS(mkdirat),          // FC_OP_MKDIR
     SCMP_SYS(symlinkat),        // FC_OP_SYMLINK
