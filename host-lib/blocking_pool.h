@@ -10,13 +10,26 @@
 
 #include "host-lib/message.h"
 
+struct io_uring_sqe;
+
 namespace farcall {
 
-/// A step that may block, and what its worker does with the outcome.
+/// A step that may block, and what its worker does with the outcome. It runs in the pool, or, when it can be
+/// said that way, as operations of the worker's io_uring; the outcome is the same.
 class Job : public Message {
   public:
-    /// On a thread of the pool. Must not touch the client's state, only what the job owns or has pinned.
+    /// On a thread of the pool: all of it, or what stepped() left. Must not touch the client's state, only
+    /// what the job owns or has pinned.
     virtual void block() = 0;
+
+    /// On the worker: says the next step as an io_uring operation (all of `sqe` but user_data; it is zero
+    /// before). What it points to must stay until stepped(). False: it takes block().
+    virtual bool prepare(io_uring_sqe&) { return false; }
+    enum class Next { kDone, kStep, kBlock };
+    /// On the worker: the operation ended with `result`, -errno if negative. kStep: prepare() the next one;
+    /// kBlock: block() has to do the rest.
+    virtual Next stepped(int32_t) { return Next::kBlock; }
+
     Worker* home = nullptr;  ///< gets the job back, as a message
 };
 

@@ -229,9 +229,14 @@ int64_t Client::run_elsewhere(Task& task, std::unique_ptr<FileJob> job, Blocking
     node.state = EventGraph::State::kRunning;
     node.task = task;
     running_++;
-    worker_.stats().pool_jobs.add();
     job->attach(*this, task.node);
-    pool.post(std::move(job));
+    std::unique_ptr<Job> step = std::move(job);
+    if (worker_.run_in_kernel(step)) {
+        worker_.stats().uring_jobs.add();
+        return kPending;
+    }
+    worker_.stats().pool_jobs.add();
+    pool.post(std::move(step));
     return kPending;
 }
 

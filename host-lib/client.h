@@ -62,7 +62,8 @@ class Client {
     /// The timer of a node is due.
     void timer_due(EventGraph::Ref ref);
 
-    /// Posts a job for a task that now runs elsewhere. Returns kPending, or -ENOSPC.
+    /// Gives a task that now runs elsewhere to the worker's io_uring, if there is one and the job can be said
+    /// that way, else to `pool`. Returns kPending, or -ENOSPC.
     int64_t run_elsewhere(Task& task, std::unique_ptr<class FileJob> job, BlockingPool& pool);
     void job_back(uint32_t node, int64_t result);
 

@@ -8,6 +8,7 @@
 
 #include "host-lib/error.h"
 #include "host-lib/share.h"
+#include "host-lib/uring_backend.h"
 #include "host-lib/worker.h"
 
 namespace farcall {
@@ -15,6 +16,8 @@ namespace farcall {
 struct Engine::Impl {
     explicit Impl(unsigned blocking_threads) : pool(std::make_unique<BlockingPool>(blocking_threads)) {}
     std::unique_ptr<BlockingPool> pool;
+    IoBackend io = IoBackend::kPool;
+    std::string why_no_uring;
     std::vector<std::unique_ptr<Worker>> workers;
     std::atomic<uint32_t> next_client{1};
 };
@@ -23,9 +26,17 @@ Engine::Engine(EngineConfig config) {
     if (config.workers == 0 || config.blocking_threads == 0)
         throw Error("an engine needs at least one worker");
     impl_ = std::make_unique<Impl>(config.blocking_threads);
+    if (config.io != IoBackend::kPool) {
+        impl_->why_no_uring = UringBackend::unavailable();
+        if (impl_->why_no_uring.empty()) {
+            impl_->io = IoBackend::kUring;
+        } else if (config.io == IoBackend::kUring) {
+            throw Error(impl_->why_no_uring);
+        }
+    }
     for (unsigned i = 0; i < config.workers; i++) {
         const int cpu = i < config.worker_cpus.size() ? config.worker_cpus[i] : -1;
-        const Worker::Config worker{i, config.workers, cpu, config.spin};
+        const Worker::Config worker{i, config.workers, cpu, config.spin, impl_->io == IoBackend::kUring};
         impl_->workers.push_back(std::make_unique<Worker>(worker, *impl_->pool));
     }
 }
@@ -37,6 +48,14 @@ Engine::~Engine() {
 
 unsigned Engine::worker_count() const {
     return static_cast<unsigned>(impl_->workers.size());
+}
+
+IoBackend Engine::io() const {
+    return impl_->io;
+}
+
+const std::string& Engine::why_no_uring() const {
+    return impl_->why_no_uring;
 }
 
 int Engine::doorbell_fd(unsigned index) const {
@@ -54,6 +73,7 @@ EngineStats Engine::stats() const {
         sum.sleeps += stats.sleeps.get();
         sum.poisoned += stats.poisoned.get();
         sum.pool_jobs += stats.pool_jobs.get();
+        sum.uring_jobs += stats.uring_jobs.get();
     }
     return sum;
 }

@@ -56,10 +56,18 @@ struct DomainConfig {
     Limits limits;
 };
 
+/// What does the reads, writes and syncs that can't complete at once. The results are the same.
+enum class IoBackend {
+    kAuto,   ///< io_uring where the host allows it, else the pool
+    kUring,  ///< io_uring, or the engine does not start
+    kPool    ///< threads of the blocking pool
+};
+
 struct EngineConfig {
     unsigned workers = 1;
     std::vector<int> worker_cpus;   ///< core of each worker; shorter than `workers`: the rest is not pinned
     unsigned blocking_threads = 4;  ///< threads of the blocking pool
+    IoBackend io = IoBackend::kAuto;
     std::chrono::nanoseconds spin{
         50000};  ///< how long a worker polls a silent channel before it arms the doorbell
 };
@@ -144,7 +152,7 @@ class Domain {
 /// Workers, blocking pool and domains. Create, add domains, and destroy the domains before it.
 class Engine {
   public:
-    /// Starts the threads. Throws farcall::Error (a core that does not exist, no threads).
+    /// Starts the threads. Throws farcall::Error (a core that does not exist, no threads, no io_uring).
     explicit Engine(EngineConfig config);
     ~Engine();
     Engine(const Engine&) = delete;
@@ -154,6 +162,10 @@ class Engine {
     std::unique_ptr<Domain> create_domain(DomainConfig config);
 
     unsigned worker_count() const;
+    /// kUring or kPool.
+    IoBackend io() const;
+    /// Why it is the pool, as one sentence; empty when it was asked for or is io_uring.
+    const std::string& why_no_uring() const;
     /// eventfd of worker `index`, for doorbells.
     int doorbell_fd(unsigned index) const;
     /// Sums over all workers.
@@ -176,6 +188,7 @@ struct EngineStats {
     uint64_t sleeps = 0;      ///< times a worker went to sleep
     uint64_t poisoned = 0;    ///< channels poisoned
     uint64_t pool_jobs = 0;   ///< commands that went through the blocking pool
+    uint64_t uring_jobs = 0;  ///< commands that went through a worker's io_uring instead
 };
 
 }  // namespace farcall

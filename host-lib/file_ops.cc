@@ -11,6 +11,7 @@
 #include "host-lib/client.h"
 #include "host-lib/operands.h"
 #include "host-lib/share.h"
+#include "host-lib/transfer_job.h"
 
 namespace farcall {
 namespace {
@@ -94,9 +95,7 @@ int64_t op_fsync(Client& client, Task& task, const Operands& operands) {
     if (file->kind == File::Kind::kStream) return -EINVAL;
     const bool here = file->in_memory;
     const bool data_only = task.cmd.op_flags & FC_FSYNC_DATA;
-    return start_step(client, task, here, [file = std::move(file), data_only](std::string&) -> int64_t {
-        return (data_only ? fdatasync(file->fd) : fsync(file->fd)) < 0 ? -errno : 0;
-    });
+    return start_job(client, task, std::make_unique<SyncJob>(std::move(file), data_only), here);
 }
 
 int64_t op_ftruncate(Client& client, Task& task, const Operands& operands) {

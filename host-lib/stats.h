@@ -27,6 +27,7 @@ struct WorkerStats {
     Counter sleeps;
     Counter poisoned;
     Counter pool_jobs;
+    Counter uring_jobs;
 };
 
 }  // namespace farcall

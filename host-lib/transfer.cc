@@ -11,18 +11,6 @@
 namespace farcall {
 namespace {
 
-// Drops `bytes` from the front of the pieces from `*first` on.
-void advance(std::vector<iovec>& pieces, size_t* first, uint64_t bytes) {
-    while (bytes > 0) {
-        iovec& piece = pieces[*first];
-        const size_t step = std::min<uint64_t>(piece.iov_len, bytes);
-        piece.iov_base = static_cast<char*>(piece.iov_base) + step;
-        piece.iov_len -= step;
-        bytes -= step;
-        if (piece.iov_len == 0) ++*first;
-    }
-}
-
 uint64_t total(std::span<const iovec> pieces) {
     uint64_t sum = 0;
     for (const iovec& piece : pieces)
@@ -40,6 +28,17 @@ int wait_ready(int fd, short events, int cancel_fd) {
 }
 
 }  // namespace
+
+void advance(std::vector<iovec>& pieces, size_t* first, uint64_t bytes) {
+    while (bytes > 0) {
+        iovec& piece = pieces[*first];
+        const size_t step = std::min<uint64_t>(piece.iov_len, bytes);
+        piece.iov_base = static_cast<char*>(piece.iov_base) + step;
+        piece.iov_len -= step;
+        bytes -= step;
+        if (piece.iov_len == 0) ++*first;
+    }
+}
 
 int64_t Transfer::once(const File& file, std::span<const iovec> pieces, int flags) const {
     const int count = static_cast<int>(std::min<size_t>(pieces.size(), IOV_MAX));

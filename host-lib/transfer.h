@@ -28,4 +28,7 @@ struct Transfer {
     int64_t stream(const File& file, std::span<const iovec> pieces, int cancel_fd) const;
 };
 
+/// Drops `bytes`, at most what there is, from the front of the pieces from `*first` on.
+void advance(std::vector<iovec>& pieces, size_t* first, uint64_t bytes);
+
 }  // namespace farcall

@@ -6,7 +6,7 @@
 #include "host-lib/client.h"
 #include "host-lib/file_ops.h"
 #include "host-lib/operands.h"
-#include "host-lib/transfer.h"
+#include "host-lib/transfer_job.h"
 
 namespace farcall {
 namespace {
@@ -37,31 +37,6 @@ size_t slice(std::span<const Part> parts, uint64_t skip, std::span<iovec> out, u
     }
     return count;
 }
-
-class TransferJob final : public FileJob {
-  public:
-    TransferJob(std::shared_ptr<File> file, Transfer transfer, std::vector<iovec> pieces, int64_t before,
-                int cancel_fd)
-        : file_(std::move(file)),
-          transfer_(transfer),
-          pieces_(std::move(pieces)),
-          before_(before),
-          cancel_fd_(cancel_fd) {}
-    void block() override {
-        const bool stream = file_->kind == File::Kind::kStream;
-        const int64_t n =
-            stream ? transfer_.stream(*file_, pieces_, cancel_fd_) : transfer_.all(*file_, pieces_);
-        result_ = n < 0 ? (before_ > 0 ? before_ : n) : before_ + n;
-        file_.reset();  // if it was closed meanwhile, the close happens here and not on the worker
-    }
-
-  private:
-    std::shared_ptr<File> file_;
-    Transfer transfer_;
-    std::vector<iovec> pieces_;
-    int64_t before_;  ///< bytes that the worker moved already
-    int cancel_fd_;
-};
 
 /// Moves what can be moved without blocking. Returns the final result, or kPending: the rest, from *moved on,
 /// has to go to the pool.

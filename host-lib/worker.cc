@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <future>
 
 #include "host-lib/error.h"
 #include "host-lib/signals.h"
@@ -21,8 +22,9 @@ constexpr size_t kReadyBudget = 256;     ///< released commands of one client in
 constexpr uint32_t kRoundsPerLook = 64;  ///< rounds between looks at the clock
 constexpr uint32_t kRoundsPerCheck =
     256;  ///< silent polls of a channel between looks at how long it has been silent
-constexpr uint64_t kLookNs = 50000;   ///< how often a busy worker looks for doorbells of cold channels
-constexpr uint64_t kDoorbellTag = 0;  ///< epoll data of the worker's own eventfd; else a channel id
+constexpr uint64_t kLookNs = 50000;    ///< how often a busy worker looks for doorbells of cold channels
+constexpr uint64_t kDoorbellTag = 0;   ///< epoll data of the worker's own eventfd; else a channel id
+constexpr uint64_t kUringTag = ~0ull;  ///< of its io_uring, which the loop looks at anyway
 
 void pause_cpu() {
     __builtin_ia32_pause();
@@ -55,13 +57,36 @@ Worker::Worker(Config config, BlockingPool& pool)
       doorbell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
     if (!doorbell_ || !epoll_) throw errno_error("cannot create a worker's descriptors");
+    watch(doorbell_.get(), kDoorbellTag);
+    if (config_.uring) {
+        uring_ = std::make_unique<UringBackend>();
+        watch(uring_->fd(), kUringTag);
+    }
+    start_thread();
+    if (config_.cpu >= 0) pin_thread();
+}
+
+void Worker::watch(int fd, uint64_t tag) {
     epoll_event event{};
     event.events = EPOLLIN;
-    event.data.u64 = kDoorbellTag;
-    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, doorbell_.get(), &event) < 0) throw errno_error("epoll_ctl");
-    thread_ = std::jthread([this] { loop(); });
+    event.data.u64 = tag;
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) < 0) throw errno_error("epoll_ctl");
+}
+
+// Returns when the thread has done what a system-call filter may soon forbid.
+void Worker::start_thread() {
+    std::promise<int> started;
+    std::future<int> result = started.get_future();
+    thread_ = std::jthread([this, &started] {
+        const int err = uring_ != nullptr ? uring_->start() : 0;
+        started.set_value(err);
+        if (err == 0) loop();
+    });
+    if (int err = result.get()) throw errno_error("cannot enable a worker's io_uring", -err);
     pthread_setname_np(thread_.native_handle(), ("fc-worker-" + std::to_string(config_.index)).c_str());
-    if (config_.cpu < 0) return;
+}
+
+void Worker::pin_thread() {
     cpu_set_t cpus;
     CPU_ZERO(&cpus);
     CPU_SET(static_cast<size_t>(config_.cpu), &cpus);
@@ -98,6 +123,7 @@ void Worker::loop() {
     while (!stop_.load(std::memory_order_relaxed)) {
         bool busy = drain_inbox();
         busy |= serve_hot();
+        busy |= reap_uring();
         busy |= run_ready();
         flush();
         if (++rounds % kRoundsPerLook == 0) look_around();
@@ -157,6 +183,12 @@ bool Worker::run_ready() {
     return true;
 }
 
+bool Worker::reap_uring() {
+    if (uring_ == nullptr) return false;
+    const bool some = uring_->reap(*this, pool_) > 0;
+    return some || uring_->unsubmitted();
+}
+
 void Worker::mark_ready(Client& client) {
     if (client.queued) return;
     client.queued = true;
@@ -164,6 +196,7 @@ void Worker::mark_ready(Client& client) {
 }
 
 void Worker::flush() {
+    if (uring_ != nullptr) uring_->submit();
     for (Channel* channel : dirty_)
         channel->flush();
     dirty_.clear();
@@ -243,6 +276,7 @@ void Worker::on_epoll(int timeout_ms) {
             warm_ready();
             continue;
         }
+        if (events[i].data.u64 == kUringTag) continue;
         auto found = channels_.find(static_cast<ChannelId>(events[i].data.u64));
         if (found == channels_.end()) continue;
         drain_doorbell(*found->second, events[i].events);

@@ -15,6 +15,7 @@
 #include "host-lib/message.h"
 #include "host-lib/stats.h"
 #include "host-lib/timer_queue.h"
+#include "host-lib/uring_backend.h"
 
 namespace farcall {
 
@@ -30,6 +31,7 @@ class Worker {
         unsigned count = 1;  ///< workers of the engine
         int cpu = -1;        ///< -1: not pinned
         std::chrono::nanoseconds spin{50000};
+        bool uring = false;  ///< jobs go to an io_uring where they can
     };
 
     /// Starts the thread. Throws farcall::Error.
@@ -46,6 +48,8 @@ class Worker {
 
     // On the worker's thread only.
     BlockingPool& pool() { return pool_; }
+    /// Takes the job if the worker's io_uring can do it; it is handed to the kernel before the round ends.
+    bool run_in_kernel(std::unique_ptr<Job>& job) { return uring_ != nullptr && uring_->take(job); }
     TimerQueue& timers() { return timers_; }
     /// A timer in the queue was cancelled or its client destroyed.
     void timer_cancelled();
@@ -65,8 +69,12 @@ class Worker {
     void reap(Client& client);
 
   private:
+    void start_thread();
+    void pin_thread();
+    void watch(int fd, uint64_t tag);
     void loop();
     bool serve_hot();
+    bool reap_uring();
     bool run_ready();
     bool drain_inbox();
     void run_timers();
@@ -83,6 +91,7 @@ class Worker {
     WorkerStats stats_;
     UniqueFd doorbell_;
     UniqueFd epoll_;
+    std::unique_ptr<UringBackend> uring_;
     boost::lockfree::queue<Message*> inbox_{256};
     std::atomic<bool> asleep_{false};
     std::atomic<bool> stop_{false};

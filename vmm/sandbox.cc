@@ -51,6 +51,8 @@ constexpr int kAllowed[] = {
     SCMP_SYS(readlinkat),       // FC_OP_READLINK
     SCMP_SYS(linkat),           // FC_OP_LINK
     SCMP_SYS(copy_file_range),  // FC_OP_COPY
+    // a worker's ring: it was made before, and takes reads, writes and syncs only
+    SCMP_SYS(io_uring_enter),
     // waiting
     SCMP_SYS(poll),             // main thread; streams before they are read
     SCMP_SYS(ppoll),            //
