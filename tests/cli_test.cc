@@ -81,6 +81,8 @@ TEST_F(Cli, CommandLineMistakes) {
     expect_refused("run --cpus 4000000000 -- true", "--cpus");
     expect_refused("run --timeout -1 -- true", "--timeout");
     expect_refused("run --memory-backing disk -- true", "--memory-backing");
+    expect_refused("run --io disk -- true", "--io");
+    expect_refused("serve --socket /nonexistent/socket --io disk", "--io");
     expect_refused("doctor --xml", "--xml");
     expect_refused("serve", "--socket");
     expect_refused("serve --socket /nonexistent/socket", "/nonexistent: No such file");
@@ -179,6 +181,7 @@ TEST_F(Cli, DoctorIsJson) {
             by_name[finding.at("name")] = finding;
         }
         EXPECT_TRUE(by_name["local transport (farcall serve)"]["works"].get<bool>());
+        EXPECT_TRUE(by_name.contains("io_uring for file I/O"));
         ASSERT_TRUE(by_name.contains("guests on this machine's KVM"));
         if (prefix.empty()) continue;
         const auto& kvm = by_name["guests on this machine's KVM"];

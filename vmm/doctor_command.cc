@@ -12,6 +12,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "host-lib/uring_backend.h"
 #include "vmm/guest_files.h"
 #include "vmm/probe.h"
 #include "vmm/program_packer.h"
@@ -107,6 +108,12 @@ Finding check_cores() {
                         cores > 1 ? "" : "; worker and guest will take turns on it")};
 }
 
+Finding check_uring() {
+    const std::string reason = UringBackend::unavailable();
+    return {"io_uring for file I/O", reason.empty(), false,
+            reason.empty() ? "works, and can be restricted" : reason + "; threads do it instead"};
+}
+
 std::vector<Finding> examine() {
     const KvmProbe probe = probe_kvm();
     std::vector<Finding> findings = {check_kvm(probe),
@@ -117,6 +124,7 @@ std::vector<Finding> examine() {
         findings.push_back(check_guest(name));
     findings.push_back(check_huge_pages());
     findings.push_back(check_cores());
+    findings.push_back(check_uring());
     return findings;
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "host-lib/error.h"
+#include "vmm/io_option.h"
 #include "vmm/layout.h"
 #include "vmm/probe.h"
 #include "vmm/run_options.h"
@@ -59,6 +60,7 @@ SessionConfig make_session_config(const RunOptions& options) {
     config.machine.console_fd = options.console ? STDERR_FILENO : -1;
     config.engine.workers = options.workers;
     config.engine.worker_cpus = cores.workers;
+    config.engine.io = options.io;
     for (const std::string& share : options.shares)
         config.shares.push_back(parse_share(share));
     config.files = choose_guest(options);
@@ -71,14 +73,14 @@ SessionConfig make_session_config(const RunOptions& options) {
 }
 
 void print_stats(const Session& session, std::chrono::steady_clock::time_point begun) {
-    const EngineStats stats = session.engine_stats();
+    const EngineStats stats = session.engine().stats();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
     fmt::print(
         stderr,
         "farcall: {:.2f} s, {} VM exits to farcall, {} commands, {} events ({} errors), {} interrupts, "
-        "{} worker sleeps, {} pool jobs, {} poisoned channels\n",
+        "{} worker sleeps, {} io_uring jobs, {} pool jobs, {} poisoned channels; {}\n",
         took.count(), session.exits(), stats.commands, stats.events, stats.errors, stats.interrupts,
-        stats.sleeps, stats.pool_jobs, stats.poisoned);
+        stats.sleeps, stats.uring_jobs, stats.pool_jobs, stats.poisoned, describe_io(session.engine()));
 }
 
 // What the guest printed on its console is worth reading when it did not end as it should.
@@ -173,6 +175,7 @@ void add_engine_options(CLI::App& app, RunOptions& options) {
     app.add_option("--worker-cores", options.worker_cores,
                    "their cores (2,4-5), auto (the last ones) or none")
         ->capture_default_str();
+    add_io_option(app, options.io);
     app.add_flag("--stats", options.stats, "counters to stderr at the end");
     app.add_flag("--no-probe", options.no_probe,
                  "do not check first that this machine's KVM can run a guest kernel");

@@ -20,6 +20,7 @@ struct RunOptions {
     unsigned cpus = 1;
     unsigned workers = 1;
     std::string worker_cores = "auto";
+    IoBackend io = IoBackend::kAuto;
     std::vector<std::string> shares;
     std::vector<std::string> additions;
     std::vector<std::string> environment;

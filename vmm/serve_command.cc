@@ -15,6 +15,7 @@
 #include "host-lib/engine.h"
 #include "host-lib/error.h"
 #include "host-lib/local_server.h"
+#include "vmm/io_option.h"
 
 namespace farcall::vmm {
 
@@ -27,6 +28,7 @@ struct ServeOptions {
     std::vector<int> worker_cores;
     std::vector<uid_t> users;
     bool any_user = false;
+    IoBackend io = IoBackend::kAuto;
 };
 
 /// DIR, DIR:ro or DIR:rw; read-only unless it says otherwise.
@@ -78,6 +80,7 @@ void serve(const ServeOptions& options) {
     EngineConfig engine_config;
     engine_config.workers = options.workers;
     engine_config.worker_cpus = options.worker_cores;
+    engine_config.io = options.io;
     Engine engine(engine_config);
     const std::unique_ptr<Domain> domain = engine.create_domain(std::move(domain_config));
     LocalServerConfig server_config;
@@ -85,7 +88,7 @@ void serve(const ServeOptions& options) {
     server_config.users = options.users;
     server_config.any_user = options.any_user;
     const LocalServer server(*domain, server_config);
-    spdlog::info("serving {} shares on {}", options.shares.size(), options.socket);
+    spdlog::info("serving {} shares on {}, {}", options.shares.size(), options.socket, describe_io(engine));
 
     int received = 0;
     ::sigwait(&signals, &received);
@@ -106,6 +109,7 @@ void add_serve_command(CLI::App& app) {
     command->add_option("--workers", options->workers, "worker threads")->check(CLI::Range(1, 64));
     command->add_option("--worker-cores", options->worker_cores, "cores to pin the workers to, in order")
         ->delimiter(',');
+    add_io_option(*command, options->io);
     command->add_option("--allow-uid", options->users, "also serve this user; may be given more than once")
         ->type_name("UID")
         ->allow_extra_args(false);

@@ -54,7 +54,7 @@ class Session {
     /// Starts the guest and waits for its end: its own, by a signal, or by the timeout.
     Stop run();
     const ConsoleLog& console() const { return machine_.console(); }
-    EngineStats engine_stats() const { return engine_->stats(); }
+    const Engine& engine() const { return *engine_; }
     uint64_t exits() const { return machine_.exits(); }
 
     /// Blocks what run() reads by signalfd, in the calling thread and those that it starts later.
