@@ -262,6 +262,13 @@ void Client::resume(EventGraph::Ref ref, int64_t result) {
     finish(task, result);
 }
 
+Waiter* Client::waiter(EventGraph::Ref ref) {
+    const EventGraph::Node* node = graph_.resolve(ref);
+    if (node == nullptr || node->state != EventGraph::State::kSuspended) return nullptr;
+    const auto found = waiters_.find(ref.node);
+    return found == waiters_.end() ? nullptr : found->second.get();
+}
+
 bool Client::shot(EventGraph::Ref ref, int64_t result, uint8_t event_flags) {
     const EventGraph::Node* node = graph_.resolve(ref);
     if (node == nullptr || node->task.channel == nullptr) return true;

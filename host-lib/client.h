@@ -22,7 +22,8 @@ class Worker;
 /// One client: owner of channels, regions, handles and event IDs. All of it is used by its worker only.
 class Client {
   public:
-    Client(ClientId id, std::shared_ptr<DomainState> domain, uint32_t serial, bool streams, Worker& worker);
+    Client(ClientId id, std::shared_ptr<DomainState> domain, uint32_t serial, bool streams,
+           const ClientPeer& peer, Worker& worker);
     ~Client();
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
@@ -33,6 +34,8 @@ class Client {
     RegionTable& regions() { return regions_; }
     HandleTable& handles() { return handles_; }
     EventGraph& graph() { return graph_; }
+    ServiceState& services() { return services_; }
+    const ClientPeer& peer() const { return peer_; }
     /// Becomes readable when the client goes away; for streams, whose commands may wait for ever.
     int cancel_fd() const { return cancel_fd_.get(); }
 
@@ -72,6 +75,8 @@ class Client {
     int64_t suspend(Task& task, std::unique_ptr<Waiter> waiter);
     /// Completes a suspended command and destroys its waiter. Nothing happens if it is over already.
     void resume(EventGraph::Ref ref, int64_t result);
+    /// What a suspended command waits for; nullptr if it is over already.
+    Waiter* waiter(EventGraph::Ref ref);
     /// An event (FC_E_MORE) of a suspended FC_F_MULTISHOT command, which goes on. False: no event slot is
     /// free; nothing happened, and the waiter's on_credit() is called when there may be one.
     bool shot(EventGraph::Ref ref, int64_t result, uint8_t event_flags = 0);
@@ -99,9 +104,11 @@ class Client {
     std::shared_ptr<DomainState> domain_;
     Worker& worker_;
     const bool streams_;
+    const ClientPeer peer_;
     RegionTable regions_;
     HandleTable handles_;
     EventGraph graph_;
+    ServiceState services_;
     UniqueFd cancel_fd_;
     std::map<ChannelId, std::unique_ptr<Channel>> channels_;
     std::vector<EventGraph::Ref> ready_;

@@ -17,15 +17,17 @@ constexpr uint32_t kMaxEdges = 1u << 17;
 }  // namespace
 
 Client::Client(ClientId id, std::shared_ptr<DomainState> domain, uint32_t serial, bool streams,
-               Worker& worker)
+               const ClientPeer& peer, Worker& worker)
     : id_(id),
       domain_(std::move(domain)),
       worker_(worker),
       streams_(streams),
+      peer_(peer),
       regions_(domain_->limits.max_regions),
       handles_(domain_->limits.max_handles),
       graph_(serial, {domain_->limits.max_id_blocks, kMaxNodes, kMaxEdges}),
       cancel_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    services_.budget = std::make_shared<CallBudget>(domain_->limits.max_call_bytes, domain_->call_budget);
     for (uint32_t i = 0; i < domain_->shares.size(); i++)
         handles_.set_fixed(FC_HANDLE_SHARE(i), domain_->shares[i]);
     for (uint32_t i = 0; streams && i < kStreams; i++)

@@ -71,7 +71,7 @@ ControlDone chain(ControlDone first, ControlDone second) {
 
 }  // namespace
 
-void Domain::create_client(uint32_t flags, ControlDone done) {
+void Domain::create_client(uint32_t flags, const ClientPeer& peer, ControlDone done) {
     if (flags & ~FC_CLIENT_STREAMS) return done({-EINVAL});
     const bool streams = flags & FC_CLIENT_STREAMS;
     if (streams && !state_->pumps[0]) return done({-EPERM});
@@ -79,8 +79,8 @@ void Domain::create_client(uint32_t flags, ControlDone done) {
     if (int err = reserve_client(*state_, streams, &serial)) return done({err});
     const ClientId id = state_->next_client->fetch_add(1);
     Worker* worker = state_->workers[static_cast<size_t>(worker_index(id))];
-    worker->post([state = state_, id, serial, streams, done = std::move(done)](Worker& home) {
-        home.add_client(std::make_unique<Client>(id, state, serial, streams, home));
+    worker->post([state = state_, id, serial, streams, peer, done = std::move(done)](Worker& home) {
+        home.add_client(std::make_unique<Client>(id, state, serial, streams, peer, home));
         done({0, static_cast<uint64_t>(serial) << 32 | id});
     });
 }

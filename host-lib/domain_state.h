@@ -8,6 +8,7 @@
 #include "host-lib/blocking_pool.h"
 #include "host-lib/engine.h"
 #include "host-lib/handle_table.h"
+#include "host-lib/service.h"
 
 namespace farcall {
 
@@ -25,6 +26,8 @@ struct DomainState {
     /// their order.
     std::unique_ptr<BlockingPool> pumps[kStreams];
     std::vector<Worker*> workers;
+    ServiceRegistry services;
+    std::shared_ptr<CallBudget> call_budget;       ///< of all clients
     std::atomic<uint32_t>* next_client = nullptr;  ///< engine-wide
     std::atomic<uint32_t> next_serial{1};
     std::atomic<uint32_t> clients{0};

@@ -44,6 +44,9 @@ Engine::Engine(EngineConfig config) {
 Engine::~Engine() {
     // First the pool: its threads still touch a worker after they have handed back the last job.
     impl_->pool.reset();
+    // Then all threads, before any worker is freed: they post to each other.
+    for (const auto& worker : impl_->workers)
+        worker->stop();
 }
 
 unsigned Engine::worker_count() const {
@@ -92,6 +95,7 @@ std::unique_ptr<Domain> Engine::create_domain(DomainConfig config) {
     auto state = std::make_shared<DomainState>();
     state->name = config.name;
     state->limits = config.limits;
+    state->call_budget = std::make_shared<CallBudget>(config.limits.max_domain_call_bytes);
     for (const ShareConfig& share : config.shares)
         state->shares.push_back(open_share(share, static_cast<int>(state->shares.size())));
     const int fds[kStreams] = {config.streams.in, config.streams.out, config.streams.err,

@@ -46,6 +46,16 @@ struct Limits {
     uint32_t max_handles = 4096;
     uint32_t max_id_blocks = 1024;  ///< blocks of FC_ID_BLOCK event IDs that are not yet all used and done
     uint64_t max_region_bytes = 1ull << 32;
+    uint64_t max_call_bytes = 4ull << 20;  ///< of calls that wait for a server or travel between workers
+    uint64_t max_domain_call_bytes = 64ull << 20;  ///< the same of all clients of a domain
+};
+
+/// Who a client is to the host's kernel, for servers that ask; not known for processes of a guest.
+struct ClientPeer {
+    bool known = false;
+    uint32_t uid = 0;
+    uint32_t gid = 0;
+    uint32_t pid = 0;
 };
 
 /// One VM, or the local clients of one server: the unit of isolation and policy.
@@ -124,7 +134,9 @@ class Domain {
     int worker_index(ClientId client) const;
 
     /// value = client id | serial << 32. -EMFILE, -EPERM (streams taken), -EINVAL (flags).
-    void create_client(uint32_t flags, ControlDone done);
+    void create_client(uint32_t flags, ControlDone done) { create_client(flags, {}, std::move(done)); }
+    /// The same for a client of which the transport knows who it is.
+    void create_client(uint32_t flags, const ClientPeer& peer, ControlDone done);
     /// Answers when the host uses nothing of the client any more. -ENOENT.
     void destroy_client(ClientId client, ControlDone done);
     /// Destroys all clients; answers when all are gone.

@@ -144,7 +144,7 @@ int LocalConnection::hello(LocalMessage& message) {
 int LocalConnection::create_client(LocalMessage& message) {
     if (had_client_) return -EINVAL;
     if ((message.control.flags & FC_CLIENT_STREAMS) != 0 && !policy_.offer_streams) return -EPERM;
-    domain_.create_client(message.control.flags, answer_later());
+    domain_.create_client(message.control.flags, policy_.peer, answer_later());
     return 0;
 }
 

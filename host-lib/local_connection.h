@@ -51,6 +51,7 @@ class LocalConnection {
         bool refused;  ///< answers -EACCES and closes
         bool offer_streams;
         uint64_t max_mapped_bytes;
+        ClientPeer peer;
     };
 
     LocalConnection(uint64_t id, UniqueFd socket, Policy policy, std::string name, Domain& domain,

@@ -161,7 +161,8 @@ void LocalServer::Loop::accept_one(UniqueFd socket) {
     }
     const uint64_t id = next_id_++;
     watch(EPOLL_CTL_ADD, socket.get(), id, EPOLLIN | EPOLLRDHUP);
-    const LocalConnection::Policy policy{refused, config_.offer_streams, config_.max_mapped_bytes};
+    const ClientPeer who{true, peer.uid, peer.gid, static_cast<uint32_t>(peer.pid)};
+    const LocalConnection::Policy policy{refused, config_.offer_streams, config_.max_mapped_bytes, who};
     connections_[id] =
         std::make_unique<LocalConnection>(id, std::move(socket), policy, name, domain_, mailbox_);
     count_.store(connections_.size(), std::memory_order_relaxed);

@@ -8,6 +8,7 @@
 
 #include "host-lib/client.h"
 #include "host-lib/file_ops.h"
+#include "host-lib/service_ops.h"
 
 namespace farcall {
 namespace {
@@ -105,10 +106,10 @@ constexpr Row kRows[] = {
     row(FC_OP_BUFFERS, "buffers", kOffset | kMemory, 0, op_missing),
     row(FC_OP_BUFFER_RETURN, "buffer_return", kHandle | kOffset, 0, op_missing),
     row(FC_OP_EVENT_SHARE, "event_share", kOffset | kBuffer | kLength, 0, op_missing),
-    row(FC_OP_SERVE, "serve", kOffset | kMemory, FC_F_MULTISHOT, op_missing),
-    row(FC_OP_SERVICE_OPEN, "service_open", kMemory, 0, op_missing),
-    row(FC_OP_CALL, "call", kHandle | kOffset | kMemory | kFlags, 0, op_missing),
-    row(FC_OP_REPLY, "reply", kHandle | kOffset | kMemory, 0, op_missing),
+    row(FC_OP_SERVE, "serve", kOffset | kMemory, FC_F_MULTISHOT, op_serve),
+    row(FC_OP_SERVICE_OPEN, "service_open", kMemory, 0, op_service_open),
+    row(FC_OP_CALL, "call", kHandle | kOffset | kMemory | kFlags, 0, op_call),
+    row(FC_OP_REPLY, "reply", kHandle | kOffset | kMemory, 0, op_reply),
 };
 static_assert(std::size(kRows) == FC_OP_COUNT, "one row per op");
 static_assert([] {

@@ -99,9 +99,17 @@ void Worker::pin_thread() {
 }
 
 Worker::~Worker() {
+    stop();
+    clients_.clear();
+    Message* message = nullptr;
+    while (inbox_.pop(message))
+        delete message;
+}
+
+void Worker::stop() {
+    if (!thread_.joinable()) return;
     post([this](Worker&) { stop_ = true; });
     thread_.join();
-    clients_.clear();
 }
 
 void Worker::post(std::unique_ptr<Message> message) {

@@ -40,6 +40,9 @@ class Worker {
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
+    /// Ends the thread. Messages that come later are never run.
+    void stop();
+
     // From any thread.
     void post(std::unique_ptr<Message> message);
     void post(std::function<void(Worker&)> run);

@@ -55,7 +55,8 @@ class HostileTest : public ::testing::Test {
         };
         fc_command c{};
         c.opcode = static_cast<uint8_t>(random() % (FC_OP_COUNT + 1));
-        if (c.opcode == FC_OP_TIMER || c.opcode == FC_OP_EVENT_WAIT) c.opcode = FC_OP_NOP;
+        if (c.opcode == FC_OP_TIMER || c.opcode == FC_OP_EVENT_WAIT || c.opcode == FC_OP_SERVE)
+            c.opcode = FC_OP_NOP;
         c.priority = static_cast<uint8_t>(random());
         for (int i = 0; i < 2; i++)
             c.flags |= static_cast<uint16_t>(random() % 3 == 0 ? 1u << (random() % 12) : 0);

@@ -56,8 +56,8 @@ struct LocalHost {
     std::optional<LocalServer> server;
 
     explicit LocalHost(const LocalDirectory& directory, LocalServerConfig config = {},
-                       const StreamConfig& streams = {})
-        : engine(engine_config()) {
+                       const StreamConfig& streams = {}, const EngineConfig& engine_options = engine_config())
+        : engine(engine_options) {
         DomainConfig domain_config;
         domain_config.name = "local";
         domain_config.shares = {{directory.path() + "/ro", false}, {directory.path() + "/rw", true}};

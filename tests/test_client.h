@@ -96,7 +96,7 @@ class TestClient {
     fc_ring_header* header() { return header_; }
     fc_command* commands() { return commands_; }
     int interrupt_fd() const { return interrupt_.get(); }
-    std::byte* arena() { return arena_; }
+    std::byte* arena() const { return arena_; }
     uint64_t& variable(uint32_t index) { return reinterpret_cast<uint64_t*>(arena_)[index]; }
     uint64_t new_id() { return next_id_++; }
     uint32_t tail() const { return tail_; }

@@ -35,10 +35,10 @@ int set_up(farcall_channel& channel, uint32_t flags) {
 /// host's line is not read.
 uint32_t free_slots(farcall_channel& channel, uint32_t wanted) {
     const uint32_t next = channel.command_tail + channel.staged_count;
-    const uint32_t events = channel.event_slots - (next - channel.event_head);
+    const uint32_t completed = channel.completed();
+    const uint32_t events = channel.event_slots - (next - completed);
     const auto slots = [&] { return channel.command_slots - (next - channel.command_head); };
-    if (static_cast<int32_t>(channel.event_head - channel.command_head) > 0)
-        channel.command_head = channel.event_head;
+    if (static_cast<int32_t>(completed - channel.command_head) > 0) channel.command_head = completed;
     if (slots() < wanted && events >= wanted) {
         const uint32_t head = fc_load_acquire(&channel.header->command_head);
         // Believed only if it can be true: between what we knew and what we posted.
@@ -51,6 +51,7 @@ uint32_t free_slots(farcall_channel& channel, uint32_t wanted) {
 void publish(farcall_channel& channel, const fc_command& command) {
     fc_command_publish(channel.commands, channel.command_slots - 1, channel.command_tail, &command);
     channel.command_tail++;
+    channel.multishot |= (command.flags & FC_F_MULTISHOT) != 0;
     channel.counters.posts++;
 }
 
@@ -69,6 +70,7 @@ int read_events(farcall_channel& channel, Event* out, uint32_t max) {
         const fc_event* slot = channel.event_slot(channel.event_head);
         fc_event event;
         if (!fc_event_read(slot, channel.event_head, &event)) break;
+        if ((event.flags & FC_E_MORE) != 0) channel.shots++;
         if constexpr (sizeof(Event) == sizeof(fc_event_ts)) {
             const auto* larger = reinterpret_cast<const fc_event_ts*>(slot);
             out[count].event = event;
@@ -83,6 +85,8 @@ int read_events(farcall_channel& channel, Event* out, uint32_t max) {
         channel.idle_polls = 0;
         channel.counters.events += count;
         fc_store_release(&channel.header->event_head, channel.event_head);
+        // Shots are not bounded by what we post: the worker may sleep for want of event slots.
+        if (channel.multishot) notify(channel);
         return static_cast<int>(count);
     }
     if (channel.dead) return -EPIPE;
@@ -165,7 +169,7 @@ unsigned farcall_space(farcall_channel* channel) {
 }
 
 unsigned farcall_in_flight(farcall_channel* channel) {
-    return channel->command_tail - channel->event_head;
+    return channel->command_tail - channel->completed();
 }
 
 int farcall_poll(farcall_channel* channel, fc_event* out, unsigned max) {

@@ -172,6 +172,47 @@ int farcall_channel_status(struct farcall_channel *channel);
 /* The shared header, for tests and diagnosis. NULL in a forked child. */
 struct fc_ring_header *farcall_channel_header(struct farcall_channel *channel);
 
+/* --- services: plain IPC between the clients of one domain -------------------------------------------------------- */
+
+struct farcall_service; /* a server's side: a channel of its own, and memory for requests. One thread at a time */
+
+/* A call that a server has taken, until its reply. */
+struct farcall_request {
+	fc_u64 token;
+	fc_u32 kind;	 /* enum fc_call_kind; FC_CALL_OPEN: data is a struct fc_peer */
+	fc_u32 op;	 /* of the CALL, 16 bits */
+	fc_u32 client;	 /* serial of the caller */
+	fc_u32 argument; /* of the CALL */
+	fc_u32 bytes;	 /* of the request */
+	fc_u32 capacity; /* for the reply; no reply is longer */
+	void *data;	 /* the request; the reply is put in its place. The caller can't reach it */
+	fc_u32 room;	 /* bytes that there are at data */
+	fc_u32 slot;
+};
+
+/*
+ * Serves `name`: up to `slots` requests at a time, of up to `request_bytes` each (at most FC_MAX_CALL_BYTES).
+ * -EINVAL: sizes; -EEXIST: somebody serves that name; -EMFILE: too many services; -ENOMEM, -ENOSPC, -EPIPE.
+ */
+int farcall_service_create(struct farcall_client *client, const char *name, unsigned slots, unsigned request_bytes,
+			   struct farcall_service **out);
+/* Calls that have no reply yet fail with -ECONNRESET, later ones with -EPIPE. NULL is allowed. */
+void farcall_service_destroy(struct farcall_service *service);
+/*
+ * The next call: 1 and *out, or 0 when none came in time. timeout_ns as for farcall_wait(). A call in hand does not
+ * stop others from coming. -EINTR; -ECANCELED, -EPIPE: the service is over.
+ */
+int farcall_service_next(struct farcall_service *service, struct farcall_request *out, fc_s64 timeout_ns);
+/*
+ * Answers a call, in any order: result >= 0 and `bytes` of reply at request->data, or -errno (bytes 0). A FC_CALL_OPEN
+ * is agreed to with 0 and refused with -errno; a FC_CALL_CLOSE must be answered, too. What became of a caller that went
+ * away meanwhile is no error. -EMSGSIZE: more than room or capacity (the call still needs its answer); -EPIPE.
+ */
+int farcall_service_reply(struct farcall_service *service, const struct farcall_request *request, int result,
+			  unsigned bytes);
+/* Its channel, for farcall_set_spin(), farcall_channel_arm() and counters; don't post to it or read its events. */
+struct farcall_channel *farcall_service_channel(struct farcall_service *service);
+
 #ifdef __cplusplus
 }
 #endif

@@ -109,6 +109,49 @@ static inline void farcall_prep_cancel(struct fc_command *command, fc_u64 id)
 	command->offset = id;
 }
 
+/*
+ * Serves a name (1 to FC_MAX_SERVICE_NAME bytes in shared memory): an event with FC_E_MORE for each call, until it fails or
+ * is cancelled. serve: arena offset of a struct fc_serve, 8-aligned. farcall_service_create() does all of this.
+ */
+static inline void farcall_prep_serve(struct fc_command *command, fc_u32 region, fc_u64 name, fc_u32 length, fc_u64 serve)
+{
+	farcall_prep(command, FC_OP_SERVE);
+	command->flags = FC_F_MULTISHOT;
+	farcall_prep_buffer(command, region, name, length);
+	command->offset = serve;
+}
+
+/* Its result is a handle of the service, once the server has agreed. */
+static inline void farcall_prep_service_open(struct fc_command *command, fc_u32 region, fc_u64 name, fc_u32 length)
+{
+	farcall_prep(command, FC_OP_SERVICE_OPEN);
+	farcall_prep_buffer(command, region, name, length);
+}
+
+/*
+ * A request of `bytes` lies at region/buffer; a reply of at most `capacity` replaces it. op (16 bits) and argument are
+ * the service's. With farcall_offset_from() the variable holds argument << 32 | bytes.
+ */
+static inline void farcall_prep_call(struct fc_command *command, fc_u32 service, unsigned op, fc_u32 argument,
+				     fc_u32 region, fc_u64 buffer, fc_u32 bytes, fc_u32 capacity)
+{
+	farcall_prep(command, FC_OP_CALL);
+	command->handle = service;
+	command->op_flags = (fc_u16)op;
+	command->offset = (fc_u64)argument << 32 | bytes;
+	farcall_prep_buffer(command, region, buffer, capacity);
+}
+
+/* The answer to a call: its result (>= 0, with a reply of `length` bytes, or -errno and no reply). Frees its slot. */
+static inline void farcall_prep_reply(struct fc_command *command, fc_u64 token, fc_s32 result, fc_u32 region,
+				      fc_u64 buffer, fc_u32 length)
+{
+	farcall_prep(command, FC_OP_REPLY);
+	command->handle = (fc_u32)result;
+	command->offset = token;
+	farcall_prep_buffer(command, region, buffer, length);
+}
+
 /* --- what the event will carry ---------------------------------------------------------------------------------- */
 
 /* Plain user data: only the event carries it. */

@@ -206,7 +206,7 @@ FC_ASSERT_SIZE(fc_msg, 40);
 /* SERVE: where calls are put, and how many at a time. */
 struct fc_serve {
 	struct fc_iov slots; /* slot_bytes each */
-	fc_u32 slot_bytes;   /* with the struct fc_call at its head; a multiple of 64 */
+	fc_u32 slot_bytes;   /* with the struct fc_call at its head; a multiple of 64, at most FC_MAX_SLOT_BYTES */
 	fc_u32 reserved;
 };
 FC_ASSERT_SIZE(fc_serve, 24);
@@ -228,6 +228,19 @@ enum fc_call_kind {
 	FC_CALL_CLOSE = 2, /* that client is gone; its REPLY only frees the slot */
 };
 #define FC_MAX_SERVICE_NAME 64u
+#define FC_MAX_SERVICE_SLOTS 4096u
+#define FC_MAX_CALL_BYTES 65536u /* of a request, and of a reply */
+#define FC_MAX_SLOT_BYTES (FC_MAX_CALL_BYTES + 64u)
+
+/* The request of an FC_CALL_OPEN: who asks, as the host's kernel said when it connected. */
+struct fc_peer {
+	fc_u32 flags; /* FC_PEER_* */
+	fc_u32 uid;
+	fc_u32 gid;
+	fc_u32 pid; /* may name another process by now */
+};
+FC_ASSERT_SIZE(fc_peer, 16);
+#define FC_PEER_KNOWN 0x1u /* uid, gid and pid are there: a local client. Not set: a process of a guest */
 
 /* One request. The client fills all but seq, then publishes seq = index + 1 with release semantics. */
 struct fc_command {
