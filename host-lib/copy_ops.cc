@@ -80,7 +80,8 @@ int Copy::buffered_steps(Write write) {
     std::vector<char> buffer(std::min<uint64_t>(length - moved, kBufferBytes));
     while (moved < length) {
         if (signalled(cancel_fd)) return -ECANCELED;
-        iovec piece{buffer.data(), std::min<uint64_t>(length - moved, buffer.size())};
+        const uint64_t ahead = in.offset < 0 ? length : static_cast<uint64_t>(INT64_MAX - in.offset);
+        iovec piece{buffer.data(), std::min({length - moved, buffer.size(), ahead})};
         const int64_t got = Transfer{false, in.offset}.once(*in.file, {&piece, 1}, 0);
         if (got <= 0) return static_cast<int>(got);
         piece.iov_len = static_cast<size_t>(got);

@@ -70,9 +70,16 @@ int open_existing(const File& dir, const std::string& path, uint32_t flags) {
     if (!probe) return probe.release();
     struct stat st;
     if (fstat(probe.get(), &st) < 0) return -errno;
-    if (S_ISLNK(st.st_mode)) return -ELOOP;
+    if (S_ISLNK(st.st_mode)) return flags & FC_OPEN_DIRECTORY ? -ENOTDIR : -ELOOP;
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return -EPERM;
+    if (S_ISDIR(st.st_mode) && (flags & FC_OPEN_CREATE)) return -EISDIR;
     return reopen(probe.get(), access_flags(flags));
+}
+
+bool is_link(const File& dir, const std::string& path) {
+    UniqueFd fd(openat2(dir.fd, path.c_str(), O_PATH | O_NOFOLLOW, 0));
+    struct stat st;
+    return fd && fstat(fd.get(), &st) == 0 && S_ISLNK(st.st_mode);
 }
 
 int open_or_create(const File& dir, const std::string& path, uint32_t flags, uint32_t mode) {
@@ -81,7 +88,9 @@ int open_or_create(const File& dir, const std::string& path, uint32_t flags, uin
         const int fd = openat2(dir.fd, path.c_str(), access_flags(flags) | O_CREAT | O_EXCL, mode & 0777);
         if (fd != -EEXIST || (flags & FC_OPEN_EXCLUSIVE)) return fd;
         const int existing = open_existing(dir, path, flags);
-        if (existing != -ENOENT) return existing;  // else removed in between: create it after all
+        // A link to nothing: what it names is not created, as O_EXCL would not reach that far. Else the name
+        // was removed in between: create it after all.
+        if (existing != -ENOENT || is_link(dir, path)) return existing;
     }
     return -EAGAIN;
 }
