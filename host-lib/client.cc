@@ -7,7 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "host-lib/file_ops.h"
+#include "host-lib/file_job.h"
+#include "host-lib/read_run.h"
 #include "host-lib/worker.h"
 
 namespace farcall {
@@ -30,23 +31,23 @@ bool is_short(const fc_command& command, int64_t result, uint32_t asked) {
 uint32_t Client::serve(Channel& channel, uint32_t burst) {
     uint32_t count = 0;
     Task task;
+    ReadRun reads(*this, channel);
     while (count < burst && channel.next(task.cmd)) {
-        task.channel = &channel;
-        task.node = kNoNode;
         // The common command names no event, waits for none and uses no variable: nothing of the graph
         // concerns it.
-        if ((task.cmd.flags & ~FC_F_QUIET) == 0 && task.cmd.wait_count == 0 && task.cmd.deadline == 0 &&
-            !channel.timestamps()) [[likely]] {
+        const bool simple = (task.cmd.flags & ~FC_F_QUIET) == 0 && task.cmd.wait_count == 0 &&
+                            task.cmd.deadline == 0 && !channel.timestamps();
+        if (simple && task.cmd.opcode == FC_OP_READ) {
             count++;
-            int64_t result = check_command(task.cmd);
-            if (result == 0) {
-                const Operands operands{task.cmd.handle, task.cmd.offset, task.cmd.buffer, task.cmd.length,
-                                        task.cmd.region};
-                result = op_info(task.cmd.opcode).start(*this, task, operands);
-                if (result == kPending) continue;
-            }
-            channel.push_event(task.cmd, {.result = static_cast<int32_t>(result)});
-            worker_.mark_dirty(channel);
+            reads.add(task.cmd);
+            continue;
+        }
+        if (!reads.empty()) reads.finish();
+        task.channel = &channel;
+        task.node = kNoNode;
+        if (simple) [[likely]] {
+            count++;
+            run_simple(task);
             continue;
         }
         if (channel.timestamps()) [[unlikely]]
@@ -56,6 +57,7 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
         // A client that makes us search its graph pays with the rest of its burst.
         if (graph_.take_cost() > kSearchCostPerBurst) break;
     }
+    if (!reads.empty()) reads.finish();
     worker_.stats().commands.add(count);
     if (channel.starved && channel.has_credit()) [[unlikely]]
         feed(channel);
@@ -63,6 +65,17 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
     // Released commands run at once, so that a chain does not wait for the worker's next round.
     if (ready_head_ < ready_.size()) run_ready(kReadyAtOnce);
     return count;
+}
+
+void Client::run_simple(Task& task) {
+    const fc_command& command = task.cmd;
+    int64_t result = check_command(command);
+    if (result == 0) {
+        const Operands operands{command.handle, command.offset, command.buffer, command.length,
+                                command.region};
+        result = op_info(command.opcode).start(*this, task, operands);
+    }
+    if (result != kPending) task.channel->push_event(command, {.result = static_cast<int32_t>(result)});
 }
 
 void Client::accept(Task& task) {

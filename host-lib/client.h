@@ -57,6 +57,8 @@ class Client {
     // Data path.
     /// Takes up to `burst` commands off the channel. Returns how many.
     uint32_t serve(Channel& channel, uint32_t burst);
+    /// Runs a command that was taken off its channel and uses nothing of the event graph.
+    void run_simple(Task& task);
     /// Runs commands whose waits are met, at most `budget`. Returns how many are left.
     size_t run_ready(size_t budget);
     /// Completes a command: result variable, event, ID, dependents.

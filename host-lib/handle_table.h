@@ -41,7 +41,7 @@ struct File : HostObject {
     bool is_share = false;       ///< a share's own directory, which all clients of the domain use
     bool in_memory = false;      ///< reads and writes never wait for a device (tmpfs)
     bool local = false;  ///< attributes never come from a server (not FUSE, not a network file system)
-    bool nowait_refused = false;  ///< the file system does not know RWF_NOWAIT
+    bool nowait_refused[2] = {};  ///< the file system does not know RWF_NOWAIT for reads / for writes
     int stream = -1;              ///< kStream: index of its pump thread
     std::mutex position;          ///< kDirectory: to move the position and read from there in one piece
 };

@@ -42,10 +42,18 @@ void advance(std::vector<iovec>& pieces, size_t* first, uint64_t bytes) {
 
 int64_t Transfer::once(const File& file, std::span<const iovec> pieces, int flags) const {
     const int count = static_cast<int>(std::min<size_t>(pieces.size(), IOV_MAX));
+    // For a single piece without flags the older calls: fetching an iovec costs a sixth of a short read.
+    const bool plain = count == 1 && flags == 0 && offset >= 0;
+    const iovec& one = pieces[0];
     ssize_t n;
     do {
-        n = write ? pwritev2(file.fd, pieces.data(), count, offset, flags)
-                  : preadv2(file.fd, pieces.data(), count, offset, flags);
+        if (plain) {
+            n = write ? pwrite(file.fd, one.iov_base, one.iov_len, offset)
+                      : pread(file.fd, one.iov_base, one.iov_len, offset);
+        } else {
+            n = write ? pwritev2(file.fd, pieces.data(), count, offset, flags)
+                      : preadv2(file.fd, pieces.data(), count, offset, flags);
+        }
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }

@@ -43,13 +43,14 @@ size_t slice(std::span<const Part> parts, uint64_t skip, std::span<iovec> out, u
 int64_t transfer_now(File& file, std::span<const Part> parts, uint64_t length, Transfer transfer,
                      uint64_t* moved) {
     const bool positioned = transfer.offset >= 0;
-    if (length > kInlineBytes || (!file.in_memory && (file.nowait_refused || !positioned))) return kPending;
+    if (length > kInlineBytes || (!file.in_memory && (file.nowait_refused[transfer.write] || !positioned)))
+        return kPending;
     while (*moved < length) {
         iovec pieces[kInlinePieces];
         uint64_t covered;
         const size_t count = slice(parts, *moved, pieces, &covered);
         const int64_t n = transfer.once(file, {pieces, count}, file.in_memory ? 0 : RWF_NOWAIT);
-        if (n == -EOPNOTSUPP && !file.in_memory) file.nowait_refused = true;
+        if (n == -EOPNOTSUPP && !file.in_memory) file.nowait_refused[transfer.write] = true;
         if (n == -EAGAIN || n == -EOPNOTSUPP) return kPending;
         if (n < 0 && *moved == 0) return n;
         if (n <= 0) break;  // the end of the file; an error after some bytes shows at the next call

@@ -103,6 +103,72 @@ TEST_F(EngineTest, LargeTransfersRunElsewhereAndAreWhole) {
     EXPECT_GT(engine_.stats().pool_jobs + engine_.stats().uring_jobs, 0u);
 }
 
+// Reads that go on where the one before ends become one system call; nobody must see that.
+TEST_F(EngineTest, ReadsThatFollowEachOtherAreEachAsIfAlone) {
+    const uint32_t seed = test_seed();
+    SCOPED_TRACE("FARCALL_TEST_SEED=" + std::to_string(seed));
+    std::mt19937 random(seed);
+    const auto upto = [&](uint32_t most) { return std::uniform_int_distribution<uint32_t>(0, most)(random); };
+    std::string text(60000, '\0');
+    for (char& c : text)
+        c = static_cast<char>(random());
+    dir_.write("runs", text);
+    TestClient client(*domain_);
+    const uint32_t in = must_open(client, "runs", FC_OPEN_READ);
+    for (int round = 0; round < 200; round++) {
+        std::vector<fc_command> reads;
+        uint64_t offset = upto(70000);
+        for (uint32_t i = 0; i < 40; i++) {
+            if (upto(7) == 0) offset = upto(70000);
+            fc_command c = transfer(FC_OP_READ, i, in, offset, kBuffer + i * 8192, upto(8192));
+            if (upto(30) == 0) c.handle = 999;
+            if (upto(30) == 0) c.buffer = TestClient::kArenaBytes - 1;
+            if (upto(30) == 0) c.op_flags = 1;
+            if (upto(5) == 0) c.flags = FC_F_QUIET;
+            offset += c.length;
+            reads.push_back(c);
+        }
+        memset(client.arena() + kBuffer, 0, 40 * 8192);
+        for (const fc_command& c : reads)
+            client.post(c);
+        for (auto& [id, event] : client.collect(reads.size())) {
+            const fc_command& c = reads[id];
+            const uint64_t there = c.offset < text.size() ? text.size() - c.offset : 0;
+            int expected = static_cast<int>(std::min<uint64_t>(c.length, there));
+            if (c.buffer + c.length > TestClient::kArenaBytes) expected = -EFAULT;
+            if (c.handle != in) expected = -EBADF;
+            if (c.op_flags != 0) expected = -EINVAL;
+            ASSERT_EQ(event.result, expected) << round << ": " << id;
+            ASSERT_EQ(event.flags, c.flags == FC_F_QUIET ? FC_E_QUIET : 0u);
+            if (expected <= 0) continue;
+            const auto* got = reinterpret_cast<const char*>(client.arena() + c.buffer);
+            ASSERT_EQ(std::string_view(got, c.length).substr(0, static_cast<size_t>(expected)),
+                      std::string_view(text).substr(c.offset, static_cast<size_t>(expected)));
+        }
+    }
+}
+
+// A command behind reads sees what they did, and they do not see what it does.
+TEST_F(EngineTest, ReadsKeepTheirPlaceAmongOtherCommands) {
+    TestClient client(*domain_);
+    dir_.write("order", std::string(8192, 'a'));
+    const uint32_t file = must_open(client, "order", FC_OPEN_READ | FC_OPEN_WRITE);
+    memset(client.arena() + 65536, 'b', 8192);
+    client.post(transfer(FC_OP_READ, 0, file, 0, kBuffer, 4096));
+    client.post(transfer(FC_OP_READ, 1, file, 4096, kBuffer + 4096, 4096));
+    fc_command close{};
+    close.opcode = FC_OP_CLOSE;
+    close.handle = file;
+    close.id = 2;
+    client.post(close);
+    client.post(transfer(FC_OP_READ, 3, file, 0, kBuffer, 4096));
+    auto events = client.collect(4);
+    EXPECT_EQ(events[0].result, 4096);
+    EXPECT_EQ(events[1].result, 4096);
+    EXPECT_EQ(events[2].result, 0);
+    EXPECT_EQ(events[3].result, -EBADF);
+}
+
 // The seed's example: two files into one buffer, the second behind the first, and the whole written out, as
 // one chain.
 TEST_F(EngineTest, CatRunsAsOneChain) {
