@@ -133,12 +133,14 @@ inline int64_t open(const Object& dir, const std::string& path, unsigned flags, 
     if ((truncate && !write) || (exclusive && !create)) return -EINVAL;
     if (change && !dir.writable_tree) return -EROFS;
     const bool follow = !(flags & FC_OPEN_NOFOLLOW) && !exclusive;
-    if (int err = check_out(dir, path, follow)) return err;
+    // Linux does not look at the last name of "name/" before it refuses to create that.
+    const bool unseen = create && path.ends_with('/') && !names_of(path).back().starts_with('.');
+    if (int err = check_out(dir, unseen ? parent_of(path) : path, unseen || follow)) return err;
     const int no = follow ? 0 : AT_SYMLINK_NOFOLLOW;
-    if (!exclusive && is_special(dir.fd, path, no)) return -EPERM;
+    if (!unseen && !exclusive && is_special(dir.fd, path, no)) return -EPERM;
     struct stat st;
     // Rule: nothing is created through a link.
-    if (create && !exclusive && fstatat(dir.fd, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+    if (create && !unseen && !exclusive && fstatat(dir.fd, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
         S_ISLNK(st.st_mode) && fstatat(dir.fd, path.c_str(), &st, no) < 0)
         return -errno;
     int how = read && write ? O_RDWR : write ? O_WRONLY : O_RDONLY;

@@ -225,6 +225,13 @@ static inline void farcall_buffer_from(struct fc_command *command, fc_u32 variab
 	command->flags |= FC_F_VAR_BUFFER;
 }
 
+/* For ops with a second handle (copy, sendfile): take that. */
+static inline void farcall_region_from(struct fc_command *command, fc_u32 variable)
+{
+	command->region = variable;
+	command->flags |= FC_F_VAR_REGION;
+}
+
 /* variable = result, or variable += result; a failed command leaves it alone. */
 static inline void farcall_store_result(struct fc_command *command, fc_u32 variable)
 {
@@ -237,5 +244,7 @@ static inline void farcall_add_result(struct fc_command *command, fc_u32 variabl
 	command->result_var = variable;
 	command->flags |= FC_F_RESULT_ADD;
 }
+
+#include <farcall/prep_files.h>
 
 #endif
