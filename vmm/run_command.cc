@@ -102,7 +102,7 @@ int report(const Stop& stop, const Session& session, const RunOptions& options) 
                 print_console(session, options.console);
             return stop.status;
         case StopReason::kPowerOff:
-            return 0;
+            return failed("the guest turned itself off before the command had ended", kStatusFailed);
         case StopReason::kReset:
             return failed("the guest rebooted before the command had ended", kStatusFailed);
         case StopReason::kTimeout:
