@@ -36,6 +36,7 @@ class Channel {
     bool timestamps() const { return event_size_ == sizeof(fc_event_ts); }
     bool healthy() const { return status_ == FC_CHANNEL_OK; }
     int doorbell_fd() const { return config_.doorbell_fd; }
+    uint32_t command_slots() const { return command_mask_ + 1; }
 
     /// Is the next command there? One load of a line that the client writes.
     bool ready() const { return fc_command_ready(commands_, command_mask_, head_); }

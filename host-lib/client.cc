@@ -14,11 +14,23 @@
 namespace farcall {
 namespace {
 
-constexpr uint32_t kSearchCostPerBurst = 4096;
+constexpr uint64_t kCostPerRound = 4096;  ///< visits of nodes and edges
 constexpr size_t kReadyAtOnce = 64;
 
 uint32_t saturated_delta(uint64_t from, uint64_t to) {
     return static_cast<uint32_t>(std::min<uint64_t>(to - from, UINT32_MAX));
+}
+
+// A cancel by handle finds a command that has started by the handles that it got from variables.
+void keep_handles(fc_command& command, const Operands& operands) {
+    if ((command.flags & FC_F_VAR_HANDLE) && operands.handle <= UINT32_MAX) {
+        command.handle = static_cast<uint32_t>(operands.handle);
+        command.flags &= static_cast<uint16_t>(~FC_F_VAR_HANDLE);
+    }
+    if ((command.flags & FC_F_VAR_REGION) && operands.handle2 <= UINT32_MAX) {
+        command.region = static_cast<uint32_t>(operands.handle2);
+        command.flags &= static_cast<uint16_t>(~FC_F_VAR_REGION);
+    }
 }
 
 // A read or write that moved less than it was asked to, where the client wants that to count as a failure.
@@ -28,8 +40,22 @@ bool is_short(const fc_command& command, int64_t result, uint32_t asked) {
 
 }  // namespace
 
+// What a client makes the worker search beyond its commands, it pays for with rounds without service, on all
+// of its channels.
+bool Client::solvent() {
+    const uint32_t cost = graph_.take_cost();
+    if (debt_ == 0 && cost == 0) [[likely]]
+        return true;
+    if (debt_ == 0) debt_round_ = worker_.round();
+    debt_ += cost;
+    debt_ -= std::min(debt_, (worker_.round() - debt_round_) * kCostPerRound);
+    debt_round_ = worker_.round();
+    return debt_ < kCostPerRound;
+}
+
 uint32_t Client::serve(Channel& channel, uint32_t burst) {
     uint32_t count = 0;
+    if (!solvent()) return 0;
     Task task;
     ReadRun reads(*this, channel);
     while (count < burst && channel.next(task.cmd)) {
@@ -54,8 +80,7 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
             task.picked_up = task.started = monotonic_ns();
         accept(task);
         count++;
-        // A client that makes us search its graph pays with the rest of its burst.
-        if (graph_.take_cost() > kSearchCostPerBurst) break;
+        if (!solvent()) break;
     }
     if (!reads.empty()) reads.finish();
     worker_.stats().commands.add(count);
@@ -89,13 +114,14 @@ void Client::accept(Task& task) {
         }
     }
     if (err == 0) err = check_result_variable(command);
-    if (err != 0) return finish(task, err);
-    if (command.wait_count != 0) {
-        const int parked = park(task);
-        if (parked < 0) return finish(task, parked);
-        if (parked > 0) return;
+    if (err == 0 && command.deadline != 0) err = take_deadline(task);
+    if (err == 0 && command.wait_count != 0) err = park(task);
+    if (err >= 0 && task.node != kNoNode) {
+        if (int spread = graph_.spread(task.node)) err = spread;
     }
-    start(task);
+    if (err < 0) return finish(task, err);
+    if (err == 0) return start(task);
+    arm_deadline(task.node);
 }
 
 // Reads the wait list, once, and enters it into the graph. 1: the task waits; 0: it may start; else -errno.
@@ -132,7 +158,10 @@ void Client::start(Task& task) {
         task.cmd.length = operands.length;
         result = op_info(task.cmd.opcode).start(*this, task, operands);
     }
-    if (result != kPending) finish(task, result);
+    if (result != kPending) return finish(task, result);
+    if (task.node >= graph_.node_count()) return;  // over already
+    keep_handles(graph_.node(task.node).task.cmd, operands);
+    arm_deadline(task.node);
 }
 
 // Result variable and event; nothing of the graph.
@@ -158,19 +187,23 @@ void Client::finish(Task& task, int64_t result) {
     const bool failed = result < 0 || is_too_short;
     complete_event(task, result, is_too_short ? FC_E_SHORT : 0);
     if (task.node == kNoNode && !(command.flags & FC_F_ID)) return;
-    // Before the node is free for another command.
-    if (task.node != kNoNode && graph_.node(task.node).state == EventGraph::State::kSuspended) {
-        waiters_.erase(task.node);
+    if (task.node != kNoNode) {
+        // Before the node is free for another command.
+        drop_timers(task.node);
+        if (graph_.node(task.node).state == EventGraph::State::kSuspended) waiters_.erase(task.node);
     }
-    const bool cancelled_timer = result == -ECANCELED && task.node != kNoNode &&
-                                 graph_.node(task.node).state == EventGraph::State::kTimer;
     graph_.complete(task, failed, ready_);
-    if (cancelled_timer) worker_.timer_cancelled();
-    if (ready_head_ < ready_.size()) worker_.mark_ready(*this);
+    // Of a client that is gone, the last command lets the worker forget it.
+    if (ready_head_ < ready_.size() || dying_) worker_.mark_ready(*this);
+}
+
+void Client::released(EventGraph::Ref ref) {
+    ready_.push_back(ref);
+    worker_.mark_ready(*this);
 }
 
 size_t Client::run_ready(size_t budget) {
-    while (ready_head_ < ready_.size() && budget-- > 0) {
+    while (ready_head_ < ready_.size() && budget-- > 0 && solvent()) {
         const EventGraph::Ref ref = ready_[ready_head_++];
         EventGraph::Node* node = graph_.resolve(ref);
         if (node == nullptr || node->state != EventGraph::State::kReady) continue;
@@ -237,7 +270,7 @@ void Client::store_result(const fc_command& command, int64_t result) {
 }
 
 int64_t Client::run_elsewhere(Task& task, std::unique_ptr<FileJob> job, BlockingPool& pool) {
-    if (!graph_.ensure_node(task)) return -ENOSPC;
+    if (int err = graph_.ensure_node(task)) return err;
     EventGraph::Node& node = graph_.node(task.node);
     node.state = EventGraph::State::kRunning;
     node.task = task;
@@ -260,7 +293,7 @@ void Client::job_back(uint32_t index, int64_t result) {
 }
 
 int64_t Client::suspend(Task& task, std::unique_ptr<Waiter> waiter) {
-    if (!graph_.ensure_node(task)) return -ENOSPC;
+    if (int err = graph_.ensure_node(task)) return err;
     EventGraph::Node& node = graph_.node(task.node);
     node.state = EventGraph::State::kSuspended;
     node.task = task;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "host-lib/handle_table.h"
 #include "host-lib/ops.h"
 #include "host-lib/region.h"
+#include "host-lib/timer_queue.h"
 #include "host-lib/waiter.h"
 
 namespace farcall {
@@ -22,7 +24,7 @@ class Worker;
 /// One client: owner of channels, regions, handles and event IDs. All of it is used by its worker only.
 class Client {
   public:
-    Client(ClientId id, std::shared_ptr<DomainState> domain, uint32_t serial, bool streams,
+    Client(ClientId id, std::shared_ptr<DomainState> domain, SerialTable::Taken serial, bool streams,
            const ClientPeer& peer, Worker& worker);
     ~Client();
     Client(const Client&) = delete;
@@ -36,8 +38,9 @@ class Client {
     EventGraph& graph() { return graph_; }
     ServiceState& services() { return services_; }
     const ClientPeer& peer() const { return peer_; }
-    /// Becomes readable when the client goes away; for streams, whose commands may wait for ever.
-    int cancel_fd() const { return cancel_fd_.get(); }
+    /// Becomes readable when the client goes away, or when its detached commands have to end, if the task is
+    /// one; for streams, whose commands may wait for ever.
+    int cancel_fd(const Task& task);
 
     // Control path.
     ControlResult create_channel(ChannelConfig config);
@@ -45,11 +48,13 @@ class Client {
     ControlResult add_region(RegionConfig config);
     void remove_region(uint32_t key, ControlDone done);
     ControlResult allocate_ids(uint64_t count);
-    /// Closes the channels, drops what is parked, asks streams to stop. `done` is called once nothing is in
-    /// use any more, at once or from a later completion; the worker forgets the client then.
+    /// Closes the channels, drops what is parked and not detached, asks streams to stop. `done` is called
+    /// once nothing is in use any more, from a later round of the worker; the worker forgets the client then.
     void destroy(ControlDone done);
+    /// Cancels what a destroyed client left running detached. Nothing happens to one that lives.
+    void end_detached();
     bool dying() const { return dying_; }
-    bool gone() const { return dying_ && running_ == 0; }
+    bool gone() const { return dying_ && running_ == 0 && graph_.live_nodes() == 0; }
     ControlDone take_destroyed() { return std::exchange(destroyed_, nullptr); }
 
     bool queued = false;  ///< in the worker's list of clients with released commands
@@ -63,9 +68,11 @@ class Client {
     size_t run_ready(size_t budget);
     /// Completes a command: result variable, event, ID, dependents.
     void finish(Task& task, int64_t result);
-    bool has_timer(EventGraph::Ref ref);
-    /// The timer of a node is due.
-    void timer_due(EventGraph::Ref ref);
+    /// An entry of the worker's queue is due, and no longer in it.
+    void timer_due(const TimerQueue::Entry& entry, uint64_t now);
+    /// A command of this client was released, or its deadline lowered, by another's.
+    void released(EventGraph::Ref ref);
+    void lower_deadline(EventGraph::Ref ref, uint64_t when);
 
     /// Gives a task that now runs elsewhere to the worker's io_uring, if there is one and the job can be said
     /// that way, else to `pool`. Returns kPending, or -ENOSPC.
@@ -82,6 +89,9 @@ class Client {
     /// An event (FC_E_MORE) of a suspended FC_F_MULTISHOT command, which goes on. False: no event slot is
     /// free; nothing happened, and the waiter's on_credit() is called when there may be one.
     bool shot(EventGraph::Ref ref, int64_t result, uint8_t event_flags = 0);
+    /// Has Waiter::on_timer() of a suspended command called at that time (CLOCK_MONOTONIC ns; 0: never),
+    /// instead of what was set before.
+    void set_timer(EventGraph::Ref ref, uint64_t when);
     /// A channel with starved shots may have event slots again.
     void feed(Channel& channel);
 
@@ -90,6 +100,7 @@ class Client {
     static int64_t op_event_set(Client& client, Task& task, const Operands& operands);
     static int64_t op_event_wait(Client& client, Task& task, const Operands& operands);
     static int64_t op_cancel(Client& client, Task& task, const Operands& operands);
+    static int64_t op_event_share(Client& client, Task& task, const Operands& operands);
 
   private:
     void accept(Task& task);
@@ -100,7 +111,17 @@ class Client {
     int read_variable(uint64_t index, uint64_t* value);
     int check_result_variable(const fc_command& command);
     void store_result(const fc_command& command, int64_t result);
-    void cancel_channel_tasks(const Channel& channel);
+    bool solvent();
+    int take_deadline(Task& task);
+    void arm_deadline(uint32_t index);
+    void drop_deadline(EventGraph::Node& node, EventGraph::Ref ref);
+    void drop_timers(uint32_t index);
+    void take_detached(Channel& channel);
+    void leave_channel(const Channel& channel);
+    void release_unused();
+    int64_t cancel_one(const Task& task, uint64_t id);
+    /// Cancels all commands that are `wanted`, do not run in a pool and are not node `except`: how many.
+    uint32_t cancel_where(const std::function<bool(const fc_command&)>& wanted, uint32_t except);
 
     const ClientId id_;
     std::shared_ptr<DomainState> domain_;
@@ -112,13 +133,17 @@ class Client {
     EventGraph graph_;
     ServiceState services_;
     UniqueFd cancel_fd_;
+    UniqueFd detached_fd_;  ///< made when a detached command needs it
     std::map<ChannelId, std::unique_ptr<Channel>> channels_;
     std::vector<EventGraph::Ref> ready_;
     size_t ready_head_ = 0;
     uint32_t running_ = 0;                                           ///< jobs out in a pool
     std::unordered_map<uint32_t, std::unique_ptr<Waiter>> waiters_;  ///< by node
     std::vector<EventGraph::Ref> starved_;                           ///< shots without an event slot
+    uint64_t debt_ = 0;        ///< work beyond its commands that it caused and has not paid for
+    uint64_t debt_round_ = 0;  ///< the worker's round in which it paid last
     bool dying_ = false;
+    uint64_t detached_until_ = 0;  ///< ns: when detached commands have to end; 0: none are left
     ControlDone destroyed_;
 };
 

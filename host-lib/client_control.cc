@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The control path of a client: channels, regions, event IDs, teardown.
+// The control path of a client: channels, regions, event IDs.
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <cerrno>
 
@@ -16,7 +15,7 @@ constexpr uint32_t kMaxEdges = 1u << 17;
 
 }  // namespace
 
-Client::Client(ClientId id, std::shared_ptr<DomainState> domain, uint32_t serial, bool streams,
+Client::Client(ClientId id, std::shared_ptr<DomainState> domain, SerialTable::Taken serial, bool streams,
                const ClientPeer& peer, Worker& worker)
     : id_(id),
       domain_(std::move(domain)),
@@ -25,16 +24,24 @@ Client::Client(ClientId id, std::shared_ptr<DomainState> domain, uint32_t serial
       peer_(peer),
       regions_(domain_->limits.max_regions),
       handles_(domain_->limits.max_handles),
-      graph_(serial, {domain_->limits.max_id_blocks, kMaxNodes, kMaxEdges}),
+      graph_({id,
+              serial.serial,
+              serial.first_number,
+              {domain_->limits.max_id_blocks, kMaxNodes, kMaxEdges},
+              domain_->graph_budget,
+              worker.graphs()}),
       cancel_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     services_.budget = std::make_shared<CallBudget>(domain_->limits.max_call_bytes, domain_->call_budget);
     for (uint32_t i = 0; i < domain_->shares.size(); i++)
         handles_.set_fixed(FC_HANDLE_SHARE(i), domain_->shares[i]);
     for (uint32_t i = 0; streams && i < kStreams; i++)
         handles_.set_fixed(FC_HANDLE_STDIN + i, domain_->streams[i]);
+    domain_->serials.set_client(serial.serial, id);
 }
 
 Client::~Client() {
+    if (detached_until_ != 0) worker_.timers().remove({detached_until_, id_, TimerQueue::Kind::kDetached});
+    domain_->serials.give_back(graph_.serial(), graph_.next_number());
     if (streams_) domain_->streams_taken = false;
     domain_->clients--;
 }
@@ -58,32 +65,6 @@ ControlResult Client::create_channel(ChannelConfig config) {
     worker_.add_channel(*channel);
     channels_[id] = std::move(channel);
     return {0, id};
-}
-
-ControlResult Client::destroy_channel(ChannelId id) {
-    auto found = channels_.find(id);
-    if (found == channels_.end()) return {-ENOENT};
-    cancel_channel_tasks(*found->second);
-    worker_.remove_channel(*found->second);
-    channels_.erase(found);
-    return {};
-}
-
-// What waits is cancelled; what runs elsewhere finishes later, without an event.
-void Client::cancel_channel_tasks(const Channel& channel) {
-    using State = EventGraph::State;
-    for (uint32_t i = 0; i < graph_.node_count(); i++) {
-        EventGraph::Node& node = graph_.node(i);
-        if (node.state == State::kFree || node.state == State::kExpected || node.task.channel != &channel)
-            continue;
-        if (node.state == State::kRunning) {
-            node.task.channel = nullptr;
-            continue;
-        }
-        Task task = node.task;
-        task.channel = nullptr;
-        finish(task, -ECANCELED);
-    }
 }
 
 ControlResult Client::add_region(RegionConfig config) {
@@ -113,18 +94,6 @@ ControlResult Client::allocate_ids(uint64_t count) {
     int err = 0;
     const uint64_t first = graph_.allocate(count, &err);
     return {err, first};
-}
-
-void Client::destroy(ControlDone done) {
-    dying_ = true;
-    destroyed_ = std::move(done);
-    for (auto& [id, channel] : channels_) {
-        cancel_channel_tasks(*channel);
-        worker_.remove_channel(*channel);
-    }
-    channels_.clear();
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t n = write(cancel_fd_.get(), &one, sizeof(one));
 }
 
 }  // namespace farcall

@@ -118,14 +118,14 @@ int64_t Copy::to_stream() {
     }));
 }
 
-int find_input(Client& client, const Operands& operands, Copy* copy) {
+int find_input(Client& client, const Task& task, const Operands& operands, Copy* copy) {
     copy->in.file = client.handles().share<File>(operands.handle);
     if (copy->in.file == nullptr) return -EBADF;
     if (copy->in.file->kind == File::Kind::kDirectory) return -EISDIR;
     if (copy->in.file->kind == File::Kind::kStream) return -EINVAL;
     if (!copy->in.file->readable) return -EBADF;
     copy->length = operands.length;
-    copy->cancel_fd = client.cancel_fd();
+    copy->cancel_fd = client.cancel_fd(task);
     if (operands.length > FC_MAX_TRANSFER) return -EINVAL;
     return check_offset(*copy->in.file, operands.offset, &copy->in.offset);
 }
@@ -142,7 +142,7 @@ int find_sink(Client& client, uint64_t handle, Copy* copy) {
 
 int64_t op_copy(Client& client, Task& task, const Operands& operands) {
     Copy copy;
-    if (int err = find_input(client, operands, &copy)) return err;
+    if (int err = find_input(client, task, operands, &copy)) return err;
     copy.out.file = client.handles().share<File>(operands.handle2);
     const File* out = copy.out.file.get();
     if (out == nullptr) return -EBADF;
@@ -157,7 +157,7 @@ int64_t op_copy(Client& client, Task& task, const Operands& operands) {
 
 int64_t op_sendfile(Client& client, Task& task, const Operands& operands) {
     Copy copy;
-    if (int err = find_input(client, operands, &copy)) return err;
+    if (int err = find_input(client, task, operands, &copy)) return err;
     if (int err = find_sink(client, operands.handle2, &copy)) return err;
     if (operands.buffer != FC_OFFSET_CURRENT) return -ESPIPE;
     BlockingPool& pool = pool_for(client, *copy.out.file);

@@ -46,7 +46,7 @@ void with_client(const std::shared_ptr<DomainState>& state, ClientId id, Control
 
 // Takes the streams, a place and a serial for a new client; gives back what it took when something is
 // missing.
-int reserve_client(DomainState& state, bool streams, uint32_t* serial) {
+int reserve_client(DomainState& state, bool streams, SerialTable::Taken* serial) {
     if (state.clients.fetch_add(1) >= state.limits.max_clients) {
         state.clients--;
         return -EMFILE;
@@ -55,8 +55,10 @@ int reserve_client(DomainState& state, bool streams, uint32_t* serial) {
         state.clients--;
         return -EPERM;
     }
-    *serial = state.next_serial.fetch_add(1);
-    if (*serial <= kMaxSerial) return 0;
+    if (const auto taken = state.serials.take()) {
+        *serial = *taken;
+        return 0;
+    }
     if (streams) state.streams_taken = false;
     state.clients--;
     return -EMFILE;
@@ -71,24 +73,38 @@ ControlDone chain(ControlDone first, ControlDone second) {
 
 }  // namespace
 
-void Domain::create_client(uint32_t flags, const ClientPeer& peer, ControlDone done) {
-    if (flags & ~FC_CLIENT_STREAMS) return done({-EINVAL});
+void Domain::create_client(uint32_t flags, const ClientPeer& peer, ControlDone done, uint64_t near_serial) {
+    const bool near = flags & FC_CLIENT_NEAR;
+    if ((flags & ~(FC_CLIENT_STREAMS | FC_CLIENT_NEAR)) || near != (near_serial != 0)) return done({-EINVAL});
     const bool streams = flags & FC_CLIENT_STREAMS;
     if (streams && !state_->pumps[0]) return done({-EPERM});
-    uint32_t serial = 0;
+    size_t index = state_->next_worker->fetch_add(1) % state_->workers.size();
+    if (near) {
+        const ClientId neighbour =
+            near_serial > UINT32_MAX ? 0 : state_->serials.client(static_cast<uint32_t>(near_serial));
+        if (neighbour == 0) return done({-ENOENT});
+        index = static_cast<size_t>(worker_index(neighbour));
+    }
+    SerialTable::Taken serial{};
     if (int err = reserve_client(*state_, streams, &serial)) return done({err});
-    const ClientId id = state_->next_client->fetch_add(1);
-    Worker* worker = state_->workers[static_cast<size_t>(worker_index(id))];
-    worker->post([state = state_, id, serial, streams, peer, done = std::move(done)](Worker& home) {
-        home.add_client(std::make_unique<Client>(id, state, serial, streams, peer, home));
-        done({0, static_cast<uint64_t>(serial) << 32 | id});
-    });
+    state_->workers[index]->post(
+        [state = state_, serial, streams, peer, done = std::move(done)](Worker& home) {
+            const ClientId id = home.new_client_id();
+            home.add_client(std::make_unique<Client>(id, state, serial, streams, peer, home));
+            done({0, static_cast<uint64_t>(serial.serial) << 32 | id});
+        });
 }
 
 void Domain::destroy_client(ClientId client, ControlDone done) {
-    with_client(state_, client, std::move(done), [](Worker& worker, Client& c, ControlDone d) {
-        c.destroy(std::move(d));
-        worker.reap(c);
+    with_client(state_, client, std::move(done),
+                [](Worker&, Client& c, ControlDone d) { c.destroy(std::move(d)); });
+}
+
+void Domain::end_detached(ClientId client) {
+    Worker* worker = state_->workers[static_cast<size_t>(worker_index(client))];
+    worker->post([state = state_, client](Worker& home) {
+        Client* c = home.find_client(client);
+        if (c != nullptr && &c->domain() == state.get()) c->end_detached();
     });
 }
 
@@ -105,7 +121,7 @@ void Domain::destroy_all(ControlDone done) {
                 left->fetch_add(1);
                 client.destroy(client.dying() ? chain(client.take_destroyed(), one_done)
                                               : ControlDone(one_done));
-                home.reap(client);
+                client.end_detached();
             }
             one_done({});
         });

@@ -7,17 +7,20 @@
 
 #include "host-lib/blocking_pool.h"
 #include "host-lib/engine.h"
+#include "host-lib/graph_budget.h"
 #include "host-lib/handle_table.h"
+#include "host-lib/serial_table.h"
 #include "host-lib/service.h"
 
 namespace farcall {
 
 inline constexpr uint32_t kStreams = 5;  ///< FC_HANDLE_STDIN .. FC_HANDLE_LOG
-inline constexpr uint32_t kMaxSerial = (1u << (64 - FC_ID_BITS)) - 1;
 
-/// What the clients of one domain share. Immutable after creation but for the atomics; lives as long as a
-/// client does.
+/// What the clients of one domain share. Immutable after creation but for the atomics, the serials and the
+/// budget, which any thread may use; lives as long as a client does.
 struct DomainState {
+    explicit DomainState(const Limits& given) : limits(given), graph_budget(given.max_graph_bytes) {}
+
     std::string name;
     Limits limits;
     std::vector<std::shared_ptr<File>> shares;
@@ -28,8 +31,9 @@ struct DomainState {
     std::vector<Worker*> workers;
     ServiceRegistry services;
     std::shared_ptr<CallBudget> call_budget;       ///< of all clients
-    std::atomic<uint32_t>* next_client = nullptr;  ///< engine-wide
-    std::atomic<uint32_t> next_serial{1};
+    std::atomic<uint32_t>* next_worker = nullptr;  ///< engine-wide: clients are dealt out in turn
+    SerialTable serials;
+    GraphBudget graph_budget;
     std::atomic<uint32_t> clients{0};
     std::atomic<bool> streams_taken{false};
 };

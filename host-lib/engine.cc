@@ -19,7 +19,7 @@ struct Engine::Impl {
     IoBackend io = IoBackend::kPool;
     std::string why_no_uring;
     std::vector<std::unique_ptr<Worker>> workers;
-    std::atomic<uint32_t> next_client{1};
+    std::atomic<uint32_t> next_worker{0};
 };
 
 Engine::Engine(EngineConfig config) {
@@ -92,9 +92,8 @@ std::unique_ptr<Domain> Engine::create_domain(DomainConfig config) {
     if (config.shares.size() > FC_MAX_SHARES) {
         throw Error("at most " + std::to_string(FC_MAX_SHARES) + " directories can be shared");
     }
-    auto state = std::make_shared<DomainState>();
+    auto state = std::make_shared<DomainState>(config.limits);
     state->name = config.name;
-    state->limits = config.limits;
     state->call_budget = std::make_shared<CallBudget>(config.limits.max_domain_call_bytes);
     for (const ShareConfig& share : config.shares)
         state->shares.push_back(open_share(share, static_cast<int>(state->shares.size())));
@@ -116,7 +115,7 @@ std::unique_ptr<Domain> Engine::create_domain(DomainConfig config) {
         if (offered) pump = std::make_unique<BlockingPool>(1);
     for (const auto& worker : impl_->workers)
         state->workers.push_back(worker.get());
-    state->next_client = &impl_->next_client;
+    state->next_worker = &impl_->next_worker;
     return std::unique_ptr<Domain>(new Domain(std::move(state)));
 }
 

@@ -48,6 +48,10 @@ struct Limits {
     uint64_t max_region_bytes = 1ull << 32;
     uint64_t max_call_bytes = 4ull << 20;  ///< of calls that wait for a server or travel between workers
     uint64_t max_domain_call_bytes = 64ull << 20;  ///< the same of all clients of a domain
+    /// Of all clients of the domain together: blocks of event IDs, parked commands, edges.
+    uint64_t max_graph_bytes = 256ull << 20;
+    /// How long the detached commands of a client that is gone may go on; then they are cancelled.
+    std::chrono::nanoseconds max_detached = std::chrono::seconds(60);
 };
 
 /// Who a client is to the host's kernel, for servers that ask; not known for processes of a guest.
@@ -82,7 +86,7 @@ struct EngineConfig {
         50000};  ///< how long a worker polls a silent channel before it arms the doorbell
 };
 
-/// Names a client or channel to the engine. Never reused within an engine's life.
+/// Names a client or channel to the engine. Given out in turn: a number comes back only after all others.
 using ClientId = uint32_t;
 using ChannelId = uint32_t;
 
@@ -135,11 +139,15 @@ class Domain {
 
     /// value = client id | serial << 32. -EMFILE, -EPERM (streams taken), -EINVAL (flags).
     void create_client(uint32_t flags, ControlDone done) { create_client(flags, {}, std::move(done)); }
-    /// The same for a client of which the transport knows who it is.
-    void create_client(uint32_t flags, const ClientPeer& peer, ControlDone done);
-    /// Answers when the host uses nothing of the client any more. -ENOENT.
+    /// The same for a client of which the transport knows who it is. near_serial: FC_CLIENT_NEAR's, else 0;
+    /// -ENOENT: nobody has that serial.
+    void create_client(uint32_t flags, const ClientPeer& peer, ControlDone done, uint64_t near_serial = 0);
+    /// Answers when the host uses nothing of the client any more, so late when it leaves detached commands
+    /// behind. -ENOENT.
     void destroy_client(ClientId client, ControlDone done);
-    /// Destroys all clients; answers when all are gone.
+    /// Cancels the detached commands of a client that is being destroyed, so that destroy_client() answers.
+    void end_detached(ClientId client);
+    /// Destroys all clients, with what goes on detached; answers when all are gone.
     void destroy_all(ControlDone done);
     /// value = channel id. -ENOENT, -EINVAL, -EMFILE, -ENXIO (no arena yet).
     void create_channel(ClientId client, ChannelConfig config, ControlDone done);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
+// Event IDs, and the memory of nodes and edges; who waits for whom is in graph_waits.cc.
 #include "host-lib/event_graph.h"
 
+#include <algorithm>
 #include <cerrno>
+
+#include "host-lib/worker.h"
 
 namespace farcall {
 namespace {
 
-// What the state word of an ID says; from kNodeBase up: the node of the command in flight or expected.
-constexpr size_t kMaxFailedBlocks = 4096;  ///< of 512 bytes each
-
-enum : uint32_t { kUnused = 0, kDone = 1, kFailed = 2, kClaimed = 3, kNodeBase = 16 };
+constexpr size_t kMaxFailedBlocks = 4096;  ///< of 512 bytes each, per client
+constexpr size_t kChunk = 64;              ///< nodes or edges that are taken from the budget at a time
+constexpr size_t kKeep = 4096;             ///< nodes and edges that an idle graph keeps
 
 uint64_t number_of(uint64_t id) {
     return id & FC_ID_NUMBER_MASK;
@@ -17,24 +20,35 @@ uint64_t number_of(uint64_t id) {
 
 }  // namespace
 
+EventGraph::EventGraph(const Config& config) : config_(config), issued_(config.first_number) {}
+
+EventGraph::~EventGraph() {
+    GraphBudget& budget = config_.budget;
+    budget.give(blocks_.size() * sizeof(Block) + failed_.size() * sizeof(FailedIds));
+    budget.give(nodes_.size() * sizeof(Node) + edges_.size() * sizeof(Edge));
+    budget.give(chains_.size() * ChainDeadlines::kEntryBytes);
+}
+
 uint64_t EventGraph::allocate(uint64_t count, int* err) {
     const uint64_t blocks = (count + FC_ID_BLOCK - 1) / FC_ID_BLOCK;
     *err = count == 0 || count > FC_MAX_ID_REQUEST ? -EINVAL : 0;
     if (*err) return 0;
-    if (blocks_.size() + blocks > limits_.id_blocks || issued_ + blocks * FC_ID_BLOCK > FC_ID_NUMBER_MASK) {
+    const bool spent = issued_ + blocks * FC_ID_BLOCK > FC_ID_NUMBER_MASK;
+    if (blocks_.size() + blocks > config_.limits.id_blocks || spent)
         *err = -ENOSPC;
-        return 0;
-    }
+    else if (!config_.budget.take(blocks * sizeof(Block)))
+        *err = -EDQUOT;
+    if (*err) return 0;
     const uint64_t first = issued_;
     for (uint64_t i = 0; i < blocks; i++)
         blocks_[first / FC_ID_BLOCK + i] = std::make_unique<Block>();
     issued_ += blocks * FC_ID_BLOCK;
-    return static_cast<uint64_t>(serial_) << FC_ID_BITS | first;
+    return static_cast<uint64_t>(config_.serial) << FC_ID_BITS | first;
 }
 
 int EventGraph::check(uint64_t id) const {
-    if (id >> FC_ID_BITS != serial_) return -EPERM;
-    return number_of(id) >= FC_ID_BLOCK && number_of(id) < issued_ ? 0 : -EINVAL;
+    if (id >> FC_ID_BITS != config_.serial) return -EPERM;
+    return number_of(id) >= config_.first_number && number_of(id) < issued_ ? 0 : -EINVAL;
 }
 
 // A block whose every ID is settled is retired: nullptr says so, and retired_failed() knows the rest.
@@ -63,116 +77,70 @@ int EventGraph::claim(uint64_t id, uint32_t* node) {
     return 0;
 }
 
-uint32_t EventGraph::new_node() {
+int EventGraph::new_node(uint32_t* index) {
     if (free_nodes_.empty()) {
-        if (nodes_.size() >= limits_.nodes) return kNoNode;
-        free_nodes_.push_back(static_cast<uint32_t>(nodes_.size()));
-        nodes_.emplace_back();
+        if (nodes_.size() >= config_.limits.nodes) return -ENOSPC;
+        const size_t count = std::min<size_t>(kChunk, config_.limits.nodes - nodes_.size());
+        if (!config_.budget.take(count * sizeof(Node))) return -EDQUOT;
+        for (size_t i = 0; i < count; i++)
+            nodes_.emplace_back();
+        for (size_t i = 1; i <= count; i++)
+            free_nodes_.push_back(static_cast<uint32_t>(nodes_.size() - i));
     }
-    const uint32_t index = free_nodes_.back();
+    *index = free_nodes_.back();
     free_nodes_.pop_back();
-    return index;
-}
-
-void EventGraph::free_node(uint32_t index) {
-    Node& node = nodes_[index];
-    node.state = State::kFree;
-    node.generation++;
-    node.failed = false;
-    node.waiting = 0;
-    node.dependents = kNoNode;
-    free_nodes_.push_back(index);
-}
-
-bool EventGraph::ensure_node(Task& task) {
-    if (task.node != kNoNode) return true;
-    const uint32_t index = new_node();
-    if (index == kNoNode) return false;
-    task.node = index;
-    nodes_[index].state = State::kParked;
-    if (task.cmd.flags & FC_F_ID) *state_of(task.cmd.id) = kNodeBase + index;
-    return true;
-}
-
-// Adds one edge from the node of `id` to the task. Returns 1: waits; 0: done already; else -errno.
-int EventGraph::wait_for(Task& task, uint64_t id, bool any) {
-    if (int err = check(id)) return err;
-    if ((task.cmd.flags & FC_F_ID) && id == task.cmd.id) return -EDEADLK;
-    uint32_t* state = state_of(id);
-    Node& waiter = nodes_[task.node];
-    const bool failed = state == nullptr ? retired_failed(id) : *state == kFailed;
-    if (!failed && (state == nullptr || *state == kDone)) return 0;
-    if (failed) {
-        waiter.failed = true;
-        // For any-of, a failed event is one that will never satisfy it.
-        return any && !(task.cmd.flags & FC_F_ALWAYS) ? 1 : 0;
-    }
-    if (*state == kClaimed) return -EDEADLK;  // only the command being posted can be in this state
-    if (live_edges_ >= limits_.edges) return -ENOSPC;
-    if (*state == kUnused) {
-        const uint32_t expected = new_node();
-        if (expected == kNoNode) return -ENOSPC;
-        nodes_[expected].state = State::kExpected;
-        nodes_[expected].task = Task{};
-        *state = kNodeBase + expected;
-    }
-    Node& awaited = nodes_[*state - kNodeBase];
-    uint32_t edge = free_edge_;
-    if (edge == kNoNode) {
-        edge = static_cast<uint32_t>(edges_.size());
-        edges_.push_back({});
-    } else {
-        free_edge_ = edges_[edge].next;
-    }
-    edges_[edge] = {ref(task.node), awaited.dependents};
-    awaited.dependents = edge;
-    live_edges_++;
-    nodes_[task.node].waiting++;
-    return 1;
-}
-
-int EventGraph::add_waits(Task& task, std::span<const uint64_t> ids) {
-    if (!ensure_node(task)) return -ENOSPC;
-    const bool any = task.cmd.flags & FC_F_WAIT_ANY;
-    // Only a command that others wait for already can close a cycle.
-    if (nodes_[task.node].dependents != kNoNode && reaches(task.node, ids)) return -EDEADLK;
-    bool satisfied = false;
-    for (const uint64_t id : ids) {
-        const int r = wait_for(task, id, any);
-        if (r < 0) return r;
-        if (r == 0) satisfied = true;
-    }
-    Node& node = nodes_[task.node];
-    if (any && satisfied) {
-        node.waiting = 0;
-        node.failed = false;
-    } else if (!any && node.failed && !(task.cmd.flags & FC_F_ALWAYS)) {
-        node.waiting = 0;  // fail fast, as in release()
-    }
+    nodes_[*index].generation = ++uses_;
     return 0;
 }
 
-// Does anything that waits, directly or not, for node `from` carry one of `ids`?
-bool EventGraph::reaches(uint32_t from, std::span<const uint64_t> ids) {
-    search_++;
-    stack_.assign(1, from);
-    nodes_[from].mark = search_;
-    while (!stack_.empty()) {
-        const uint32_t index = stack_.back();
-        stack_.pop_back();
-        for (uint32_t e = nodes_[index].dependents; e != kNoNode; e = edges_[e].next) {
-            cost_++;
-            Node* waiter = resolve(edges_[e].waiter);
-            if (waiter == nullptr || waiter->mark == search_) continue;
-            waiter->mark = search_;
-            stack_.push_back(edges_[e].waiter.node);
+void EventGraph::free_node(uint32_t index) {
+    nodes_[index] = Node{};
+    free_nodes_.push_back(index);
+}
+
+int EventGraph::new_edge(uint32_t* index) {
+    if (free_edge_ == kNoNode) {
+        if (!config_.budget.take(kChunk * sizeof(Edge))) return -EDQUOT;
+        for (size_t i = 0; i < kChunk; i++) {
+            edges_.push_back({{}, 0, free_edge_});
+            free_edge_ = static_cast<uint32_t>(edges_.size() - 1);
         }
     }
-    for (const uint64_t id : ids) {
-        const Node* awaited = check(id) == 0 ? find(id) : nullptr;
-        if (awaited != nullptr && awaited->mark == search_) return true;
+    *index = free_edge_;
+    free_edge_ = edges_[free_edge_].next;
+    own_edges_++;
+    return 0;
+}
+
+void EventGraph::free_edge(uint32_t index) {
+    edges_[index].next = free_edge_;
+    free_edge_ = index;
+    own_edges_--;
+}
+
+// One burst must not make a client keep, for its life, what others of its domain then lack.
+void EventGraph::give_memory_back() {
+    if (nodes_.size() > kKeep && live_nodes() == 0) {
+        config_.budget.give(nodes_.size() * sizeof(Node));
+        nodes_.clear();
+        nodes_.shrink_to_fit();
+        free_nodes_ = {};
     }
-    return false;
+    if (edges_.size() > kKeep && own_edges_ == 0) {
+        config_.budget.give(edges_.size() * sizeof(Edge));
+        edges_ = {};
+        free_edge_ = kNoNode;
+    }
+}
+
+int EventGraph::ensure_node(Task& task) {
+    if (task.node != kNoNode) return 0;
+    uint32_t index = kNoNode;
+    if (int err = new_node(&index)) return err;
+    task.node = index;
+    nodes_[index].state = State::kParked;
+    if (task.cmd.flags & FC_F_ID) *state_of(task.cmd.id) = kNodeBase + index;
+    return 0;
 }
 
 void EventGraph::settle(uint64_t id, bool failed) {
@@ -188,13 +156,16 @@ void EventGraph::retire(uint64_t index) {
     blocks_.erase(index);
     cached_index_ = ~0ull;
     cached_ = nullptr;
+    config_.budget.give(sizeof(Block));
     if (!block->failed) return;
+    config_.budget.force(sizeof(FailedIds));
     FailedIds& failed = failed_[index];
     for (uint32_t i = 0; i < FC_ID_BLOCK; i++)
         failed[i] = block->state[i] == kFailed;
     if (failed_.size() <= kMaxFailedBlocks) return;
     forgotten_ = failed_.begin()->first + 1;
     failed_.erase(failed_.begin());
+    config_.budget.give(sizeof(FailedIds));
 }
 
 bool EventGraph::retired_failed(uint64_t id) const {
@@ -203,39 +174,45 @@ bool EventGraph::retired_failed(uint64_t id) const {
     return found != failed_.end() ? found->second[number_of(id) % FC_ID_BLOCK] : index < forgotten_;
 }
 
-void EventGraph::release(uint32_t edge, bool failed, std::vector<Ref>& ready) {
-    while (edge != kNoNode) {
-        const Edge current = edges_[edge];
-        edges_[edge].next = free_edge_;
-        free_edge_ = edge;
-        live_edges_--;
-        edge = current.next;
-        Node* waiter = resolve(current.waiter);
-        if (waiter == nullptr || waiter->state != State::kParked || waiter->waiting == 0) continue;
-        const bool any = waiter->task.cmd.flags & FC_F_WAIT_ANY;
-        const bool always = waiter->task.cmd.flags & FC_F_ALWAYS;
-        waiter->waiting--;
-        if (any && (!failed || always)) {
-            waiter->waiting = 0;
-            waiter->failed = false;
-        } else if (failed) {
-            waiter->failed = true;
-            if (!any && !always) waiter->waiting = 0;  // fail fast: the rest can't change the outcome
-        }
-        if (waiter->waiting > 0) continue;
-        waiter->state = State::kReady;
-        ready.push_back(current.waiter);
-    }
-}
-
 void EventGraph::complete(const Task& task, bool failed, std::vector<Ref>& ready) {
     uint32_t dependents = kNoNode;
     if (task.node != kNoNode) {
+        const uint64_t chain = nodes_[task.node].chain;
         dependents = nodes_[task.node].dependents;
         free_node(task.node);
+        if (chain != 0 && (task.cmd.flags & FC_F_ID) && chain > monotonic_ns()) {
+            config_.budget.force(ChainDeadlines::kEntryBytes);
+            chains_.put(number_of(task.cmd.id), chain);
+        }
     }
     if (task.cmd.flags & FC_F_ID) settle(task.cmd.id, failed);
     release(dependents, failed, ready);
+    if (nodes_.size() > kKeep || edges_.size() > kKeep) give_memory_back();
+}
+
+void EventGraph::abandon(std::vector<Ref>& ready) {
+    abandoned_ = true;
+    for (uint32_t i = 0; i < nodes_.size(); i++) {
+        if (nodes_[i].state != State::kExpected) continue;
+        Task never = nodes_[i].task;
+        never.node = i;
+        complete(never, true, ready);
+    }
+}
+
+int EventGraph::share(uint32_t client, uint64_t id, uint64_t count) {
+    if (id >> FC_ID_BITS != config_.serial) return -EPERM;
+    const uint64_t first = number_of(id);
+    if (count == 0 || first < config_.first_number || first >= issued_ || count > issued_ - first)
+        return -EINVAL;
+    if (shares_.full())
+        shares_.prune([this](uint32_t other) { return config_.directory.graph_of(other) == nullptr; });
+    return shares_.add(client, first, first + count) ? 0 : -ENOSPC;
+}
+
+bool EventGraph::chains_full(uint64_t now) {
+    config_.budget.give(chains_.forget_before(now) * ChainDeadlines::kEntryBytes);
+    return chains_.size() >= ChainDeadlines::kMax;
 }
 
 EventGraph::Node* EventGraph::find(uint64_t id) {

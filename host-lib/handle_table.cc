@@ -49,4 +49,14 @@ std::shared_ptr<HostObject> HandleTable::remove(uint64_t handle) {
     return std::move(slot.object);
 }
 
+std::vector<std::shared_ptr<HostObject>> HandleTable::keep_only(
+    const std::function<bool(uint32_t handle)>& wanted) {
+    std::vector<std::shared_ptr<HostObject>> dropped;
+    for (uint32_t i = 0; i < slots_.size(); i++) {
+        const uint32_t handle = slots_[i].generation << kIndexBits | i;
+        if (slots_[i].object != nullptr && !wanted(handle)) dropped.push_back(remove(handle));
+    }
+    return dropped;
+}
+
 }  // namespace farcall

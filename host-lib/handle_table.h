@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -71,6 +72,8 @@ class HandleTable {
     }
     /// Forgets the handle; fixed ones stay. Returns the object, or nullptr.
     std::shared_ptr<HostObject> remove(uint64_t handle);
+    /// Forgets all that are not `wanted` and not fixed; returns their objects.
+    std::vector<std::shared_ptr<HostObject>> keep_only(const std::function<bool(uint32_t handle)>& wanted);
 
   private:
     struct Slot {

@@ -51,9 +51,10 @@ struct LocalConnection::Rule {
 const LocalConnection::Rule* LocalConnection::rule_of(uint32_t op) {
     using C = LocalConnection;
     static constexpr uint32_t kRegionFlags = FC_REGION_ARENA | FC_REGION_WRITE;
+    static constexpr uint32_t kClientFlags = FC_CLIENT_STREAMS | FC_CLIENT_NEAR;
     static constexpr Rule kRules[] = {
         {FC_CTL_HELLO, false, false, 0, 0b00111, 1, 1, &C::hello},
-        {FC_CTL_CLIENT_CREATE, false, false, FC_CLIENT_STREAMS, 0, 0, 0, &C::create_client},
+        {FC_CTL_CLIENT_CREATE, false, false, kClientFlags, 0b00001, 0, 0, &C::create_client},
         {FC_CTL_CLIENT_DESTROY, true, false, 0, 0, 0, 0, &C::destroy_client},
         {FC_CTL_CHANNEL_CREATE, true, false, FC_CHANNEL_TIMESTAMPS, 0b00111, 0, 0, &C::create_channel},
         {FC_CTL_CHANNEL_DESTROY, true, true, 0, 0, 0, 0, &C::destroy_channel},
@@ -144,7 +145,7 @@ int LocalConnection::hello(LocalMessage& message) {
 int LocalConnection::create_client(LocalMessage& message) {
     if (had_client_) return -EINVAL;
     if ((message.control.flags & FC_CLIENT_STREAMS) != 0 && !policy_.offer_streams) return -EPERM;
-    domain_.create_client(message.control.flags, policy_.peer, answer_later());
+    domain_.create_client(message.control.flags, policy_.peer, answer_later(), message.control.arg[0]);
     return 0;
 }
 
@@ -270,6 +271,10 @@ LocalConnection::Next LocalConnection::answer(int status) {
 LocalConnection::Next LocalConnection::protocol_error(const char* what) const {
     spdlog::warn("{}: {}; connection closed", name_, what);
     return Next::kClose;
+}
+
+void LocalConnection::end_detached() {
+    if (has_client_) domain_.end_detached(client_);
 }
 
 bool LocalConnection::close() {

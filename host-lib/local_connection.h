@@ -66,8 +66,10 @@ class LocalConnection {
     /// The engine's answer to the call under way: tells the client.
     Next complete(const ControlResult& result);
     /// Closes the socket and lets go of the client; true when nothing is left to wait for, else complete()
-    /// finishes it.
+    /// finishes it: late, when the client left detached commands behind.
     bool close();
+    /// Of a client that was let go of: what it left running detached ends now.
+    void end_detached();
 
   private:
     struct Rule;

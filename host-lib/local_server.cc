@@ -61,6 +61,7 @@ class LocalServer::Loop {
     std::unordered_map<uint64_t, std::unique_ptr<LocalConnection>> connections_;
     uint64_t next_id_ = kFirstConnection;
     bool accept_paused_ = false;
+    bool closing_ = false;
     std::atomic<size_t> count_{0};
     std::atomic<bool> stopping_{false};
     std::thread thread_;
@@ -94,14 +95,13 @@ void LocalServer::Loop::watch(int op, int fd, uint64_t data, uint32_t events) {
 }
 
 void LocalServer::Loop::run() {
-    bool closing = false;
-    while (!closing || !connections_.empty()) {
+    while (!closing_ || !connections_.empty()) {
         epoll_event events[32];
         const int count = ::epoll_wait(epoll_.get(), events, 32, accept_paused_ ? kAcceptPauseMs : -1);
         for (int i = 0; i < count; i++) {
             const uint64_t id = events[i].data.u64;
             if (id == kListener) {
-                if (!closing) accept_all();
+                if (!closing_) accept_all();
             } else if (id == kMailbox) {
                 deliver();
             } else if (auto found = connections_.find(id);
@@ -111,12 +111,12 @@ void LocalServer::Loop::run() {
                 step(id, *found->second, readable ? found->second->receive() : LocalConnection::Next::kClose);
             }
         }
-        if (accept_paused_ && !closing) {
+        if (accept_paused_ && !closing_) {
             accept_paused_ = false;
             watch(EPOLL_CTL_MOD, listener_.get(), kListener, EPOLLIN);
         }
-        if (stopping_.load() && !closing) {
-            closing = true;
+        if (stopping_.load() && !closing_) {
+            closing_ = true;
             close_all();
         }
     }
@@ -182,7 +182,8 @@ void LocalServer::Loop::step(uint64_t id, LocalConnection& connection, LocalConn
 }
 
 void LocalServer::Loop::close(uint64_t id, LocalConnection& connection) {
-    if (connection.close()) erase(id);
+    if (connection.close()) return erase(id);
+    if (closing_) connection.end_detached();
 }
 
 void LocalServer::Loop::erase(uint64_t id) {
@@ -208,6 +209,8 @@ void LocalServer::Loop::close_all() {
     std::vector<uint64_t> ids;
     for (const auto& [id, connection] : connections_) {
         if (connection->socket() >= 0) ids.push_back(id);
+        // Those that are closed already wait for no more than what their clients left running.
+        if (connection->socket() < 0) connection->end_detached();
     }
     for (uint64_t id : ids)
         close(id, *connections_[id]);

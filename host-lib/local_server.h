@@ -29,7 +29,8 @@ class LocalServer {
     /// Binds and starts to serve. The domain must outlive the server. Throws farcall::Error, see
     /// ListeningSocket.
     LocalServer(Domain& domain, LocalServerConfig config);
-    /// Closes all connections, waits until the engine has let go of their clients, removes the socket.
+    /// Closes all connections, ends what their clients left running detached, waits until the engine has let
+    /// go of them, removes the socket.
     ~LocalServer();
     LocalServer(const LocalServer&) = delete;
     LocalServer& operator=(const LocalServer&) = delete;

@@ -105,7 +105,7 @@ constexpr Row kRows[] = {
     row(FC_OP_POLL, "poll", kHandle | kOffset, FC_F_MULTISHOT, op_missing),
     row(FC_OP_BUFFERS, "buffers", kOffset | kMemory, 0, op_missing),
     row(FC_OP_BUFFER_RETURN, "buffer_return", kHandle | kOffset, 0, op_missing),
-    row(FC_OP_EVENT_SHARE, "event_share", kOffset | kBuffer | kLength, 0, op_missing),
+    row(FC_OP_EVENT_SHARE, "event_share", kOffset | kBuffer | kLength, 0, Client::op_event_share),
     row(FC_OP_SERVE, "serve", kOffset | kMemory, FC_F_MULTISHOT, op_serve),
     row(FC_OP_SERVICE_OPEN, "service_open", kMemory, 0, op_service_open),
     row(FC_OP_CALL, "call", kHandle | kOffset | kMemory | kFlags, 0, op_call),
@@ -140,6 +140,10 @@ int check_command(const fc_command& command) {
     if (!(command.flags & (FC_F_RESULT_STORE | FC_F_RESULT_ADD))) stray |= command.result_var;
     if (stray != 0) return -EINVAL;
     if ((command.flags & FC_F_RESULT_STORE) && (command.flags & FC_F_RESULT_ADD)) return -EINVAL;
+    if ((command.flags & FC_F_CHAIN_DEADLINE) && command.deadline == 0) return -EINVAL;
+    // What would never end by itself can't go on without its client.
+    const bool endless = (command.flags & FC_F_MULTISHOT) || command.opcode == FC_OP_EVENT_WAIT;
+    if ((command.flags & FC_F_DETACH) && endless) return -EINVAL;
     return command.wait_count > FC_MAX_WAITS ? -EINVAL : 0;
 }
 

@@ -127,4 +127,12 @@ std::unique_ptr<Region> RegionTable::take(uint32_t key) {
     return std::move(slots_[index].region);
 }
 
+void RegionTable::keep_only(const std::function<bool(uint32_t key)>& wanted) {
+    for (uint32_t i = 1; i < slots_.size(); i++) {
+        const uint32_t key = static_cast<uint32_t>(slots_[i].generation) << 16 | i;
+        const Region* region = slots_[i].region.get();
+        if (region != nullptr && region->pins == 0 && !wanted(key)) take(key);
+    }
+}
+
 }  // namespace farcall

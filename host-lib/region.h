@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -85,6 +86,8 @@ class RegionTable {
     /// Takes the region out of the table, so that no new command finds it. nullptr when the key names
     /// nothing.
     std::unique_ptr<Region> take(uint32_t key);
+    /// Frees all but the arena, those that are `wanted` and those that are pinned.
+    void keep_only(const std::function<bool(uint32_t key)>& wanted);
     Region* arena() const { return slots_.empty() ? nullptr : slots_[0].region.get(); }
 
   private:

@@ -1,54 +1,42 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
+#include <compare>
 #include <cstdint>
-#include <functional>
-#include <vector>
+#include <set>
 
 #include "host-lib/event_graph.h"
 
 namespace farcall {
 
-/// Deadlines of one worker, earliest first. Cancelled ones stay, recognised by their stale ref, until they
-/// are due or the majority: then they are swept out, so that a client that arms and cancels for ever costs no
-/// memory.
+/// What one worker has to do at a certain time, earliest first. Who put an entry in takes it out when it is
+/// no longer wanted; a command has at most one of each kind, so a client can't fill the queue beyond its
+/// commands.
 class TimerQueue {
   public:
+    enum class Kind : uint8_t {
+        kTimer,     ///< a one-shot FC_OP_TIMER is due
+        kWaiter,    ///< Waiter::on_timer() of a suspended command
+        kDeadline,  ///< a command's deadline
+        kDetached,  ///< the client is gone and its detached commands have had their time; no ref
+    };
     struct Entry {
-        uint64_t deadline;  ///< CLOCK_MONOTONIC ns
-        uint32_t client;    ///< ClientId: the client may be gone when the timer is due
-        EventGraph::Ref ref;
-        bool operator>(const Entry& other) const { return deadline > other.deadline; }
+        uint64_t when;    ///< CLOCK_MONOTONIC ns
+        uint32_t client;  ///< ClientId
+        Kind kind;
+        EventGraph::Ref ref{};
+        auto operator<=>(const Entry&) const = default;
     };
 
-    void add(const Entry& entry) {
-        heap_.push_back(entry);
-        std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
-    }
-    bool empty() const { return heap_.empty(); }
-    uint64_t next() const { return heap_.front().deadline; }
-    Entry pop() {
-        std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
-        const Entry entry = heap_.back();
-        heap_.pop_back();
-        return entry;
-    }
-
-    void cancelled() { cancelled_++; }
-    bool wasteful() const { return cancelled_ > kMinSweep && cancelled_ > heap_.size() / 2; }
-    /// Keeps the entries for which `alive` says true.
-    void purge(const std::function<bool(const Entry&)>& alive) {
-        std::erase_if(heap_, [&](const Entry& entry) { return !alive(entry); });
-        std::make_heap(heap_.begin(), heap_.end(), std::greater<>());
-        cancelled_ = 0;
-    }
+    void add(const Entry& entry) { entries_.insert(entry); }
+    void remove(const Entry& entry) { entries_.erase(entry); }
+    bool empty() const { return entries_.empty(); }
+    uint64_t next() const { return entries_.begin()->when; }
+    Entry pop() { return entries_.extract(entries_.begin()).value(); }
+    size_t size() const { return entries_.size(); }
 
   private:
-    static constexpr size_t kMinSweep = 64;
-
-    std::vector<Entry> heap_;
-    size_t cancelled_ = 0;
+    std::set<Entry> entries_;
 };
 
 }  // namespace farcall

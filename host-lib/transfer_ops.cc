@@ -74,7 +74,7 @@ int64_t transfer_elsewhere(Client& client, Task& task, std::shared_ptr<File> fil
     if (transfer.offset >= 0) transfer.offset += static_cast<int64_t>(moved);
     BlockingPool& pool = pool_for(client, *file);
     auto job = std::make_unique<TransferJob>(std::move(file), transfer, std::move(pieces),
-                                             static_cast<int64_t>(moved), client.cancel_fd());
+                                             static_cast<int64_t>(moved), client.cancel_fd(task));
     for (const Part& part : parts)
         job->pin(*part.region);
     return client.run_elsewhere(task, std::move(job), pool);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+
 namespace farcall {
 
 /// What a suspended command waits for: a socket's readiness, a server's reply, the next period. Owned by its
@@ -15,6 +17,8 @@ class Waiter {
 
     /// Event slots may be free again after Client::shot() found none.
     virtual void on_credit() {}
+    /// The time that Client::set_timer() gave has come; now: CLOCK_MONOTONIC ns.
+    virtual void on_timer(uint64_t) {}
 };
 
 }  // namespace farcall

@@ -127,14 +127,14 @@ void Worker::post(std::function<void(Worker&)> run) {
 
 void Worker::loop() {
     block_all_signals();
-    uint32_t rounds = 0;
     while (!stop_.load(std::memory_order_relaxed)) {
+        round_++;
         bool busy = drain_inbox();
         busy |= serve_hot();
         busy |= reap_uring();
         busy |= run_ready();
         flush();
-        if (++rounds % kRoundsPerLook == 0) look_around();
+        if (round_ % kRoundsPerLook == 0) look_around();
         // A timer that look_around() found due may have released commands since run_ready().
         if (busy || !ready_.empty()) continue;
         if (hot_.empty()) {
@@ -187,6 +187,7 @@ bool Worker::run_ready() {
         if (client == nullptr) continue;
         client->queued = false;
         if (client->run_ready(kReadyBudget) > 0) mark_ready(*client);
+        reap(*client);
     }
     return true;
 }
@@ -222,18 +223,9 @@ void Worker::run_timers() {
     const uint64_t now = monotonic_ns();
     while (!timers_.empty() && timers_.next() <= now) {
         const TimerQueue::Entry entry = timers_.pop();
-        if (Client* client = find_client(entry.client)) client->timer_due(entry.ref);
+        if (Client* client = find_client(entry.client)) client->timer_due(entry, now);
     }
     flush();
-}
-
-void Worker::timer_cancelled() {
-    timers_.cancelled();
-    if (!timers_.wasteful()) return;
-    timers_.purge([this](const TimerQueue::Entry& entry) {
-        Client* client = find_client(entry.client);
-        return client != nullptr && client->has_timer(entry.ref);
-    });
 }
 
 void Worker::warm(Channel& channel) {
@@ -311,6 +303,48 @@ void Worker::add_client(std::unique_ptr<Client> client) {
 Client* Worker::find_client(ClientId id) {
     auto found = clients_.find(id);
     return found == clients_.end() ? nullptr : found->second.get();
+}
+
+// Both kinds of number wrap around in a very long life, and must not meet themselves then.
+ChannelId Worker::new_channel_id() {
+    ChannelId id = 0;
+    do {
+        id = next_channel_++ * config_.count + config_.index;
+    } while (id == kDoorbellTag || channels_.contains(id));
+    return id;
+}
+
+ClientId Worker::new_client_id() {
+    ClientId id = 0;
+    do {
+        if (next_client_ > UINT32_MAX / config_.count - 1) next_client_ = 1;
+        id = next_client_++ * config_.count + config_.index;
+    } while (clients_.contains(id));
+    return id;
+}
+
+EventGraph* Worker::graph_of(uint32_t client) {
+    Client* found = find_client(client);
+    return found == nullptr ? nullptr : &found->graph();
+}
+
+EventGraph* Worker::graph_of_serial(uint32_t asker, uint32_t serial, int* err) {
+    const ClientId id = find_client(asker)->domain().serials.client(serial);
+    if (id != 0 && id % config_.count != config_.index) {
+        *err = -EXDEV;
+        return nullptr;
+    }
+    EventGraph* graph = id == 0 ? nullptr : graph_of(id);
+    *err = graph == nullptr ? -EPERM : 0;
+    return graph;
+}
+
+void Worker::released(uint32_t client, EventGraph::Ref ref) {
+    if (Client* found = find_client(client)) found->released(ref);
+}
+
+void Worker::lower_deadline(uint32_t client, EventGraph::Ref ref, uint64_t when) {
+    if (Client* found = find_client(client)) found->lower_deadline(ref, when);
 }
 
 std::vector<ClientId> Worker::clients_of(const DomainState& domain) const {

@@ -24,7 +24,7 @@ uint64_t monotonic_ns();
 
 /// One thread, pinned to a dedicated core where there is one, that serves the channels of its clients and
 /// owns all their state. Other threads talk to it by messages only.
-class Worker {
+class Worker : private GraphDirectory {
   public:
     struct Config {
         unsigned index = 0;
@@ -54,9 +54,12 @@ class Worker {
     /// Takes the job if the worker's io_uring can do it; it is handed to the kernel before the round ends.
     bool run_in_kernel(std::unique_ptr<Job>& job) { return uring_ != nullptr && uring_->take(job); }
     TimerQueue& timers() { return timers_; }
-    /// A timer in the queue was cancelled or its client destroyed.
-    void timer_cancelled();
-    ChannelId new_channel_id() { return next_channel_++ * config_.count + config_.index; }
+    /// Counts turns of the worker's loop.
+    uint64_t round() const { return round_; }
+    ChannelId new_channel_id();
+    ClientId new_client_id();
+    GraphDirectory& graphs() { return *this; }
+    EventGraph* graph_of_serial(uint32_t asker, uint32_t serial, int* err) override;
     void add_client(std::unique_ptr<Client> client);
     Client* find_client(ClientId id);
     std::vector<ClientId> clients_of(const DomainState& domain) const;
@@ -72,6 +75,9 @@ class Worker {
     void reap(Client& client);
 
   private:
+    EventGraph* graph_of(uint32_t client) override;
+    void released(uint32_t client, EventGraph::Ref ref) override;
+    void lower_deadline(uint32_t client, EventGraph::Ref ref, uint64_t when) override;
     void start_thread();
     void pin_thread();
     void watch(int fd, uint64_t tag);
@@ -106,6 +112,8 @@ class Worker {
     std::vector<ClientId> ready_;
     TimerQueue timers_;
     uint32_t next_channel_ = 1;
+    uint32_t next_client_ = 1;
+    uint64_t round_ = 0;
     uint64_t last_look_ = 0;
     std::jthread thread_;
 };

@@ -31,12 +31,14 @@ class TestClient {
         uint32_t event_slots = 64;
         uint32_t channel_flags = 0;
         uint32_t client_flags = 0;
+        uint64_t near_serial = 0;
     };
 
     explicit TestClient(Domain& domain) : TestClient(domain, Options{}) {}
     TestClient(Domain& domain, Options options) : domain_(domain), options_(options) {
-        const ControlResult made =
-            call([&](ControlDone done) { domain.create_client(options.client_flags, done); });
+        const ControlResult made = call([&](ControlDone done) {
+            domain.create_client(options.client_flags, {}, done, options.near_serial);
+        });
         EXPECT_EQ(made.status, 0);
         id_ = static_cast<ClientId>(made.value);
         serial_ = static_cast<uint32_t>(made.value >> 32);

@@ -21,7 +21,7 @@ struct ControlRequests::Rule {
 const ControlRequests::Rule* ControlRequests::rule_of(uint32_t op) {
     static constexpr Rule kRules[] = {
         {FC_CTL_HELLO, false, false, 0, 0b00011},
-        {FC_CTL_CLIENT_CREATE, false, false, FC_CLIENT_STREAMS, 0},
+        {FC_CTL_CLIENT_CREATE, false, false, FC_CLIENT_STREAMS | FC_CLIENT_NEAR, 0b00001},
         {FC_CTL_CLIENT_DESTROY, true, false, 0, 0},
         {FC_CTL_CHANNEL_CREATE, true, false, FC_CHANNEL_TIMESTAMPS, 0b01111},
         {FC_CTL_CHANNEL_DESTROY, true, true, 0, 0},
@@ -118,10 +118,14 @@ void ControlRequests::hello(Request request) {
 }
 
 void ControlRequests::create_client(const Request& request) {
-    parts_.domain.create_client(request.copy.flags, answer_with(request, [](fc_control& out, uint64_t value) {
-                                    out.client = static_cast<uint32_t>(value);
-                                    out.arg[0] = value >> 32;
-                                }));
+    const uint64_t near_serial = request.copy.arg[0];
+    parts_.domain.create_client(request.copy.flags, ClientPeer{},
+                                answer_with(request,
+                                            [](fc_control& out, uint64_t value) {
+                                                out.client = static_cast<uint32_t>(value);
+                                                out.arg[0] = value >> 32;
+                                            }),
+                                near_serial);
 }
 
 void ControlRequests::destroy_client(const Request& request) {

@@ -127,8 +127,9 @@ enum fc_opcode {
 #define FC_F_QUIET (1u << 10)	    /* the event does not wake a sleeping client */
 #define FC_F_VAR_REGION (1u << 11)  /* as FC_F_VAR_HANDLE, where `region` is a second handle (COPY, SENDFILE) */
 #define FC_F_MULTISHOT (1u << 12)   /* an event for each shot (FC_E_MORE) until it fails or is cancelled */
-#define FC_F_CHAIN_DEADLINE (1u << 13) /* `deadline` also holds for all that waits for this command, directly or not */
-#define FC_F_DETACH (1u << 14)	    /* goes on when its client goes away */
+#define FC_F_CHAIN_DEADLINE (1u << 13) /* `deadline` also holds for all that waits for this command, directly
+					* or not, but for FC_F_ALWAYS */
+#define FC_F_DETACH (1u << 14)	    /* goes on when its channel or its client goes away */
 #define FC_F_ALL 0x7fffu
 
 #define FC_OFFSET_CURRENT (~0ull)

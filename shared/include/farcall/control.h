@@ -16,24 +16,27 @@ enum fc_control_op {
 	/* in: arg[0] version, arg[1] accepted features. out: arg[0..4], see HELLO's answer below.
 	 * -EPROTO: version not spoken; -ENOTSUP: a feature that was not offered. Must come first. */
 	FC_CTL_HELLO = 1,
-	/* in: flags FC_CLIENT_*. out: client = its number, arg[0] = serial (event IDs).
-	 * -EMFILE: too many clients; -EPERM: streams asked for twice or not offered. */
+	/* in: flags FC_CLIENT_*, arg[0] serial of another client (FC_CLIENT_NEAR). out: client = its number,
+	 * arg[0] = serial (event IDs). -EMFILE: too many clients; -EPERM: streams asked for twice or not offered;
+	 * -ENOENT: nobody has that serial. */
 	FC_CTL_CLIENT_CREATE = 2,
-	/* in: client. Completes when nothing of the client is in use by the host any more: its memory may be freed. */
+	/* in: client. Completes when nothing of the client is in use by the host any more: its memory may be freed. With
+	 * commands under way that are FC_F_DETACH, that can take as long as the host lets them go on. */
 	FC_CTL_CLIENT_DESTROY = 3,
 	/* in: client, flags FC_CHANNEL_*, arg[0] address of its memory (page-aligned, contiguous), arg[1] its bytes,
 	 * arg[2] command slots | event slots << 32, arg[3] interrupt vector (device). out: channel, arg[0] doorbell offset.
 	 * -EINVAL: sizes; -EFAULT: address; -EMFILE: too many; -ENXIO: no arena yet. */
 	FC_CTL_CHANNEL_CREATE = 4,
-	/* in: client, channel. Completes when the host no longer touches its memory: what waits is cancelled, what runs in the
-	 * blocking pool finishes without an event and keeps its region until then. -ENOENT. */
+	/* in: client, channel. Completes when the host no longer touches its memory: what waits is cancelled, what is
+	 * FC_F_DETACH or runs in the blocking pool goes on without an event and keeps its region until then. -ENOENT. */
 	FC_CTL_CHANNEL_DESTROY = 5,
 	/* in: client, flags FC_REGION_*, arg[0] address of an array of struct fc_segment, arg[1] its length.
 	 * out: arg[0] = region key. The first region must be the arena (FC_REGION_ARENA), key 0. -EFAULT, -EINVAL, -ENOSPC. */
 	FC_CTL_REGION_ADD = 6,
 	/* in: client, arg[0] region key. Completes when no command uses it any more. -ENOENT; -EBUSY for the arena. */
 	FC_CTL_REGION_REMOVE = 7,
-	/* in: client, arg[0] = how many. out: arg[0] = first event ID of that many. -ENOSPC: too many blocks alive. */
+	/* in: client, arg[0] = how many. out: arg[0] = first event ID of that many. -ENOSPC: too many blocks alive;
+	 * -EDQUOT: too much of the domain's memory in use. */
 	FC_CTL_EVENT_IDS = 8,
 	/* device only. in: arg[0] = exit status (0..255). The VM stops. */
 	FC_CTL_VM_EXIT = 9,
@@ -43,6 +46,7 @@ enum fc_control_op {
 #define FC_CONTROL_PENDING 1 /* status values of finished requests are <= 0 */
 
 #define FC_CLIENT_STREAMS 0x1u /* give it the standard streams, control and log handles (the guest's init only) */
+#define FC_CLIENT_NEAR 0x2u /* on the worker of the client with serial arg[0], so that the two can share events */
 #define FC_CHANNEL_TIMESTAMPS 0x1u
 #define FC_REGION_ARENA 0x1u
 #define FC_REGION_WRITE 0x2u /* the host may write to it (reads into it); the arena must have it */
