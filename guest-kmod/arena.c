@@ -73,7 +73,9 @@ static int fc_client_create(struct fc_client *client)
 {
 	struct fc_control msg = {
 		.op = FC_CTL_CLIENT_CREATE,
-		.flags = client->streams ? FC_CLIENT_STREAMS : 0,
+		.flags = (client->streams ? FC_CLIENT_STREAMS : 0) |
+			 (client->near_serial ? FC_CLIENT_NEAR : 0),
+		.arg[0] = client->near_serial,
 	};
 	int ret = fc_client_call(client, &msg, fc_client_orphan, client);
 

@@ -132,7 +132,7 @@ struct fc_errand {
 static void fc_errand_free(struct fc_errand *call)
 {
 	struct fc_client *client = call->client;
-	bool slow = call->req.slow;
+	bool slow = call->req.queue == FC_QUEUE_REMOVE;
 
 	kfree(call);
 	if (slow)
@@ -169,7 +169,7 @@ int fc_client_call(struct fc_client *client, struct fc_control *msg, fc_orphan_f
 	call->client = client;
 	call->orphan = orphan;
 	call->data = data;
-	if (call->req.slow)
+	if (call->req.queue == FC_QUEUE_REMOVE)
 		fc_client_get(client);
 	else
 		refcount_inc(&client->users);

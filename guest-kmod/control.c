@@ -7,8 +7,9 @@
  * quick) or at an interrupt of vector 0; both call fc_control_reap(), which may be called at any
  * time, from any context.
  *
- * REGION_REMOVE is slow: it may take as long as a command that nothing ends but CLIENT_DESTROY.
- * Such requests never get all the slots, and never keep another one waiting.
+ * REGION_REMOVE may take as long as a command that nothing ends but CLIENT_DESTROY, and that may
+ * take as long as the host lets detached commands of a dead process go on. Neither gets all the
+ * slots, and neither keeps another kind waiting.
  */
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -17,7 +18,12 @@
 #include "farcall.h"
 
 #define FC_POLL_MS 1
-#define FC_SLOW_SLOTS (FC_CONTROL_SLOTS / 2)
+
+static const u32 fc_queue_slots[FC_QUEUES] = {
+	[FC_QUEUE_QUICK] = FC_CONTROL_SLOTS,
+	[FC_QUEUE_DESTROY] = FC_CONTROL_SLOTS * 3 / 8,
+	[FC_QUEUE_REMOVE] = FC_CONTROL_SLOTS * 3 / 8,
+};
 
 static void fc_request_work(struct work_struct *work)
 {
@@ -33,7 +39,9 @@ void fc_request_init(struct fc_request *req, struct fc_device *dev, u32 op,
 	req->msg.op = op;
 	req->dev = dev;
 	req->late = late;
-	req->slow = op == FC_CTL_REGION_REMOVE;
+	req->queue = op == FC_CTL_REGION_REMOVE  ? FC_QUEUE_REMOVE :
+		     op == FC_CTL_CLIENT_DESTROY ? FC_QUEUE_DESTROY :
+						   FC_QUEUE_QUICK;
 	req->async = false;
 	req->finished = false;
 	INIT_LIST_HEAD(&req->link);
@@ -71,7 +79,7 @@ static void fc_control_collect(struct fc_device *dev)
 		if (status == FC_CONTROL_PENDING)
 			continue;
 		req->msg = *entry;
-		dev->n_slow -= req->slow;
+		dev->n_posted[req->queue]--;
 		dev->slots[slot] = NULL;
 		__clear_bit(slot, dev->busy);
 		fc_request_finish(req, status);
@@ -81,11 +89,13 @@ static void fc_control_collect(struct fc_device *dev)
 /* control_lock held. The request to post next, still in its queue, or NULL. */
 static struct fc_request *fc_control_next(struct fc_device *dev)
 {
-	if (!list_empty(&dev->queue))
-		return list_first_entry(&dev->queue, struct fc_request, link);
-	if (dev->n_slow >= FC_SLOW_SLOTS)
-		return NULL;
-	return list_first_entry_or_null(&dev->slow_queue, struct fc_request, link);
+	unsigned int i;
+
+	for (i = 0; i < FC_QUEUES; i++) {
+		if (dev->n_posted[i] < fc_queue_slots[i] && !list_empty(&dev->queues[i]))
+			return list_first_entry(&dev->queues[i], struct fc_request, link);
+	}
+	return NULL;
 }
 
 /* control_lock held. Posts one queued request; false when there is none, or no slot. */
@@ -97,7 +107,7 @@ static bool fc_control_post_next(struct fc_device *dev)
 	if (slot >= FC_CONTROL_SLOTS || !req)
 		return false;
 	list_del_init(&req->link);
-	dev->n_slow += req->slow;
+	dev->n_posted[req->queue]++;
 	__set_bit(slot, dev->busy);
 	dev->slots[slot] = req;
 	dev->control[slot] = req->msg;
@@ -121,7 +131,7 @@ void fc_control_reap(struct fc_device *dev)
 }
 
 /*
- * Fails the slow requests of a client that are not posted yet. To be called before the host is told
+ * Fails the REGION_REMOVEs of a client that are not posted yet. To be called before the host is told
  * to destroy the client: after that its number may mean another one.
  */
 void fc_control_forget(struct fc_device *dev, u32 client)
@@ -130,7 +140,7 @@ void fc_control_forget(struct fc_device *dev, u32 client)
 	unsigned long flags;
 
 	spin_lock_irqsave(&dev->control_lock, flags);
-	list_for_each_entry_safe(req, next, &dev->slow_queue, link) {
+	list_for_each_entry_safe(req, next, &dev->queues[FC_QUEUE_REMOVE], link) {
 		if (req->msg.client != client)
 			continue;
 		list_del_init(&req->link);
@@ -149,7 +159,7 @@ void fc_request_post(struct fc_request *req)
 	if (dev->state == FC_STATE_DEAD)
 		fc_request_finish(req, -ENODEV);
 	else
-		list_add_tail(&req->link, req->slow ? &dev->slow_queue : &dev->queue);
+		list_add_tail(&req->link, &dev->queues[req->queue]);
 	spin_unlock_irqrestore(&dev->control_lock, flags);
 	fc_control_reap(dev);
 }
@@ -243,7 +253,7 @@ void fc_control_quiesce(struct fc_device *dev, unsigned int timeout_ms)
 void fc_control_reset(struct fc_device *dev)
 {
 	struct fc_request *req, *next;
-	unsigned int slot;
+	unsigned int slot, i;
 
 	fc_control_quiesce(dev, 0);
 	spin_lock_irq(&dev->control_lock);
@@ -253,10 +263,11 @@ void fc_control_reset(struct fc_device *dev)
 		dev->slots[slot] = NULL;
 	}
 	bitmap_zero(dev->busy, FC_CONTROL_SLOTS);
-	list_splice_tail_init(&dev->slow_queue, &dev->queue);
-	list_for_each_entry_safe(req, next, &dev->queue, link) {
-		list_del_init(&req->link);
-		fc_request_finish(req, -ENODEV);
+	for (i = 0; i < FC_QUEUES; i++) {
+		list_for_each_entry_safe(req, next, &dev->queues[i], link) {
+			list_del_init(&req->link);
+			fc_request_finish(req, -ENODEV);
+		}
 	}
 	spin_unlock_irq(&dev->control_lock);
 }

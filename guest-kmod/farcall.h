@@ -55,15 +55,23 @@
 struct fc_device;
 struct fc_client;
 
+/* Requests that can take long have queues and shares of the slots of their own: see control.c */
+enum fc_queue {
+	FC_QUEUE_QUICK,
+	FC_QUEUE_DESTROY, /* CLIENT_DESTROY */
+	FC_QUEUE_REMOVE, /* REGION_REMOVE */
+	FC_QUEUES,
+};
+
 /* A control request, and the host's answer to it once it has finished. */
 struct fc_request {
 	struct fc_control msg;
 	struct fc_device *dev;
-	struct list_head link; /* dev->queue or dev->slow_queue, until posted */
+	struct list_head link; /* in its queue, until posted */
 	struct completion done;
 	struct work_struct work;
 	void (*late)(struct fc_request *req); /* process context; owns the request */
-	bool slow; /* may take for ever: see control.c */
+	enum fc_queue queue;
 	bool async; /* nobody waits: call late */
 	bool finished;
 };
@@ -110,9 +118,8 @@ struct fc_device {
 	struct fc_control *control; /* the page shared with the host */
 	struct fc_request *slots[FC_CONTROL_SLOTS];
 	DECLARE_BITMAP(busy, FC_CONTROL_SLOTS);
-	struct list_head queue;
-	struct list_head slow_queue;
-	u32 n_slow; /* slots taken by slow requests */
+	struct list_head queues[FC_QUEUES];
+	u32 n_posted[FC_QUEUES]; /* slots that each has taken */
 	enum fc_state state;
 	u64 requests;
 	u64 control_interrupts;
@@ -149,6 +156,7 @@ struct fc_client {
 
 	struct mutex setup;
 	bool streams;
+	u32 near_serial; /* of the client whose worker it wants; 0: any */
 	bool stuck; /* the caller was killed while setting up: never try again */
 	bool created; /* exists on the host as `number` */
 	bool ready; /* has its arena; written last, with release semantics */

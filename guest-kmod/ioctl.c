@@ -57,6 +57,25 @@ static long fc_ioctl_streams(struct fc_client *client)
 	return ret;
 }
 
+static long fc_ioctl_near(struct fc_client *client, void __user *user)
+{
+	u32 serial;
+	long ret = 0;
+
+	if (copy_from_user(&serial, user, sizeof(serial)))
+		return -EFAULT;
+	if (!serial)
+		return -EINVAL;
+	if (mutex_lock_killable(&client->setup))
+		return -EINTR;
+	if (client->created || client->stuck)
+		ret = -EEXIST;
+	else
+		client->near_serial = serial;
+	mutex_unlock(&client->setup);
+	return ret;
+}
+
 static long fc_ioctl_region_remove(struct fc_client *client, void __user *user)
 {
 	u32 key;
@@ -126,6 +145,8 @@ static long fc_ioctl(struct fc_client *client, unsigned int cmd, void __user *us
 		return fc_ioctl_arena(client, user);
 	case FC_IOC_STREAMS:
 		return fc_ioctl_streams(client);
+	case FC_IOC_NEAR:
+		return fc_ioctl_near(client, user);
 	case FC_IOC_VM_EXIT:
 		return fc_ioctl_vm_exit(client, user);
 	case FC_IOC_CHANNEL:

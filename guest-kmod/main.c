@@ -126,6 +126,7 @@ static void fc_host_teardown(struct fc_device *dev)
 static struct fc_device *fc_device_alloc(struct pci_dev *pdev)
 {
 	struct fc_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	unsigned int i;
 
 	if (!dev)
 		return NULL;
@@ -138,8 +139,8 @@ static struct fc_device *fc_device_alloc(struct pci_dev *pdev)
 	dev->panic.notifier_call = fc_panic;
 	dev->panic.priority = INT_MIN;
 	spin_lock_init(&dev->control_lock);
-	INIT_LIST_HEAD(&dev->queue);
-	INIT_LIST_HEAD(&dev->slow_queue);
+	for (i = 0; i < FC_QUEUES; i++)
+		INIT_LIST_HEAD(&dev->queues[i]);
 	mutex_init(&dev->lock);
 	INIT_LIST_HEAD(&dev->clients);
 	refcount_set(&dev->live, 1);

@@ -20,7 +20,7 @@ constexpr uint32_t kDefaultVariables = 1024;
 
 int complete(const farcall_options* given, farcall_options& out) {
     out = given != nullptr ? *given : farcall_options{};
-    if ((out.flags & ~FARCALL_OPEN_STREAMS) != 0 || out.reserved[0] || out.reserved[1] || out.reserved[2]) {
+    if ((out.flags & ~FARCALL_OPEN_STREAMS) != 0 || out.reserved[0] || out.reserved[1]) {
         return -EINVAL;
     }
     if (out.arena_bytes == 0) out.arena_bytes = kDefaultArena;

@@ -67,6 +67,10 @@ int DeviceTransport::open(const farcall_options& options) {
     if (options.flags & FARCALL_OPEN_STREAMS) {
         if (int rc = call(device_.get(), FC_IOC_STREAMS, nullptr); rc < 0) return rc;
     }
+    uint32_t near_serial = options.near_serial;
+    if (near_serial != 0) {
+        if (int rc = call(device_.get(), FC_IOC_NEAR, &near_serial); rc < 0) return rc;
+    }
     fc_ioc_arena arena{};
     arena.bytes = options.arena_bytes;
     if (int rc = call(device_.get(), FC_IOC_ARENA, &arena); rc < 0) return rc;

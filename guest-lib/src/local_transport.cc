@@ -112,6 +112,8 @@ int LocalTransport::open(const char* path, const farcall_options& options) {
     fc_control create{};
     create.op = FC_CTL_CLIENT_CREATE;
     if (options.flags & FARCALL_OPEN_STREAMS) create.flags = FC_CLIENT_STREAMS;
+    if (options.near_serial != 0) create.flags |= FC_CLIENT_NEAR;
+    create.arg[0] = options.near_serial;
     if (int rc = request(create); rc < 0) return rc;
     client_ = create.client;
     info_.serial = static_cast<uint32_t>(create.arg[0]);

@@ -32,14 +32,15 @@ struct farcall_options {
 	fc_u32 variables;      /* variables that farcall_var_alloc() hands out; default 1024 */
 	fc_u32 id_batch;       /* event IDs that a channel fetches at a time; default 4096 */
 	fc_u32 flags;	       /* FARCALL_OPEN_* */
-	fc_u32 reserved[3];
+	fc_u32 near_serial;    /* not 0: be served by the same worker as the client with this serial, to share events */
+	fc_u32 reserved[2];
 };
 
 /*
  * Opens a client. where: "device", "unix:PATH" of a local server's socket; NULL or "" means the environment variable
  * FARCALL, and if that is not set "device". options may be NULL. *out is the new client, to be closed by farcall_close().
  * -EINVAL: where, options; -ENOENT, -ECONNREFUSED: no device or server; -EACCES: the server doesn't want this user;
- * -EPROTO: another ABI version; -EPERM: streams refused; -EMFILE, -ENOMEM.
+ * -EPROTO: another ABI version; -EPERM: streams refused; -EMFILE, -ENOMEM; -ENOENT also: nobody has near_serial.
  */
 int farcall_open(const char *where, const struct farcall_options *options, struct farcall_client **out);
 

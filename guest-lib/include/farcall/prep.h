@@ -88,6 +88,18 @@ static inline void farcall_prep_timer(struct fc_command *command, fc_u64 ns, uns
 	command->op_flags = (fc_u16)timer_flags;
 }
 
+/*
+ * An event (FC_E_MORE) each `period_ns` (1000 or more), the first after `first_ns`: its result is how many periods have
+ * passed since the last one. Until it is cancelled.
+ */
+static inline void farcall_prep_timer_periodic(struct fc_command *command, fc_u64 first_ns, fc_u64 period_ns,
+					       unsigned timer_flags)
+{
+	farcall_prep_timer(command, first_ns, timer_flags);
+	command->buffer = period_ns;
+	command->flags = FC_F_MULTISHOT;
+}
+
 /* A user event: gets the event ID `id` and completes when an event_set names it. */
 static inline void farcall_prep_event_wait(struct fc_command *command, fc_u64 id)
 {
@@ -107,6 +119,30 @@ static inline void farcall_prep_cancel(struct fc_command *command, fc_u64 id)
 {
 	farcall_prep(command, FC_OP_CANCEL);
 	command->offset = id;
+}
+
+/* All commands of the client that wait and use `handle`. Result: how many. */
+static inline void farcall_prep_cancel_handle(struct fc_command *command, fc_u32 handle)
+{
+	farcall_prep(command, FC_OP_CANCEL);
+	command->handle = handle;
+	command->op_flags = FC_CANCEL_HANDLE;
+}
+
+/* All commands of the client that wait. Result: how many. */
+static inline void farcall_prep_cancel_all(struct fc_command *command)
+{
+	farcall_prep(command, FC_OP_CANCEL);
+	command->op_flags = FC_CANCEL_ALL;
+}
+
+/* Lets the client with this serial (0: all of the domain) wait for `count` of the caller's event IDs from `first` on. */
+static inline void farcall_prep_event_share(struct fc_command *command, fc_u64 first, fc_u64 count, fc_u32 serial)
+{
+	farcall_prep(command, FC_OP_EVENT_SHARE);
+	command->offset = first;
+	command->buffer = count;
+	command->length = serial;
 }
 
 /*
@@ -177,6 +213,25 @@ static inline void farcall_add_flags(struct fc_command *command, unsigned flags)
 static inline void farcall_set_priority(struct fc_command *command, fc_u8 priority)
 {
 	command->priority = priority;
+}
+
+/* Completes with -ETIMEDOUT when it is not over `us` microseconds after the host has taken it. 0: no deadline. */
+static inline void farcall_set_deadline(struct fc_command *command, fc_u32 us)
+{
+	command->deadline = us;
+}
+
+/* The same for it and all commands that wait for it, directly or not, but those with FC_F_ALWAYS. us: not 0. */
+static inline void farcall_set_chain_deadline(struct fc_command *command, fc_u32 us)
+{
+	command->deadline = us;
+	command->flags |= FC_F_CHAIN_DEADLINE;
+}
+
+/* It goes on when its channel or its client goes away; its memory and handles stay until then. */
+static inline void farcall_detach(struct fc_command *command)
+{
+	command->flags |= FC_F_DETACH;
 }
 
 /* --- wait list -------------------------------------------------------------------------------------------------- */

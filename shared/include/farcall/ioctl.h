@@ -34,7 +34,8 @@ FC_ASSERT_SIZE(fc_ioc_info, 48);
 
 /*
  * The arena: region 0, once per client, before anything else. Map it with mmap(client fd, offset 0, bytes, MAP_SHARED).
- * -EEXIST: there is one; -EINVAL: bytes 0 or not whole pages; -ENOMEM; -E2BIG: over max_region_bytes.
+ * -EEXIST: there is one; -EINVAL: bytes 0 or not whole pages; -ENOMEM; -E2BIG: over max_region_bytes; -ENOENT:
+ * FC_IOC_NEAR named nobody.
  */
 struct fc_ioc_arena {
 	fc_u64 bytes;
@@ -73,7 +74,7 @@ struct fc_ioc_region {
 };
 FC_ASSERT_SIZE(fc_ioc_region, 32);
 
-/* count (1 .. FC_MAX_ID_REQUEST) is rounded up to whole blocks; out: first and how many. -EINVAL; -ENOSPC; -ENXIO. */
+/* count (1 .. FC_MAX_ID_REQUEST) is rounded up to whole blocks; out: first and how many. -EINVAL; -ENOSPC; -EDQUOT; -ENXIO. */
 struct fc_ioc_ids {
 	fc_u32 count;
 	fc_u32 reserved;
@@ -101,5 +102,8 @@ struct fc_ioc_wait {
 #define FC_IOC_WAIT _IOW(FC_IOC_MAGIC, 6, struct fc_ioc_wait)	/* on a channel */
 #define FC_IOC_STREAMS _IO(FC_IOC_MAGIC, 7)	/* before the arena: take the standard streams. -EPERM without CAP_SYS_ADMIN; -EEXIST */
 #define FC_IOC_VM_EXIT _IOW(FC_IOC_MAGIC, 8, fc_u32) /* exit status 0..255. -EPERM without CAP_SYS_BOOT */
+/* Before the arena: be served by the worker of the client with this serial, which must be there when the arena is made
+ * (else that fails with -ENOENT), to share events with it. -EINVAL: 0; -EEXIST: too late. */
+#define FC_IOC_NEAR _IOW(FC_IOC_MAGIC, 9, fc_u32)
 
 #endif
