@@ -218,6 +218,16 @@ TEST_F(GraphOpsTest, CancelOperandsAreChecked) {
     EXPECT_EQ(client.run(c).result, -EINVAL);
 }
 
+TEST_F(GraphOpsTest, AnyOfThatAlwaysRunsDoesSoWithTheFirstThatIsOver) {
+    TestClient client(*domain_);
+    const uint64_t never = client.new_id(), fails = client.new_id();
+    client.post(flagged(after_all(client, nop(1, 4), 4096, {never, fails}), FC_F_WAIT_ANY | FC_F_ALWAYS));
+    client.post(with_id(transfer(FC_OP_READ, fails, 999, 0, 0, 1)));
+    EXPECT_EQ(client.collect(2).at(1).result, 4);
+    client.post(flagged(after_all(client, nop(2, 5), 4096, {never, fails}), FC_F_WAIT_ANY | FC_F_ALWAYS));
+    EXPECT_EQ(client.wait().event.result, 5) << "it failed before";
+}
+
 // Any-of lists that something else meets leave nothing behind on an event that stays pending.
 TEST_F(GraphOpsTest, AnyOfWithALongLivedEventGoesOnForEver) {
     TestClient client(*domain_, {.command_slots = 256, .event_slots = 256});

@@ -72,6 +72,18 @@ class HostileTest : public ::testing::Test {
         }
         if (c.opcode == FC_OP_EVENT_SET || c.opcode == FC_OP_CANCEL)
             c.offset = any({c.id, client.new_id(), 0});
+        if (c.opcode == FC_OP_CANCEL && random() % 4 == 0) {
+            c.op_flags = static_cast<uint16_t>(any({FC_CANCEL_HANDLE, FC_CANCEL_ALL, 3}));
+            c.offset = any({0, 0, 0, 1});
+            c.handle = static_cast<uint32_t>(any({0, 16, 1u << 16}));
+        }
+        if (c.opcode == FC_OP_EVENT_SHARE) {
+            c.offset = any({client.new_id(), c.id, 0});
+            c.buffer = any({1, FC_ID_BLOCK, ~0ull});
+            c.length = static_cast<uint32_t>(any({0, 1, 2, 0xffffff}));
+        }
+        if (random() % 6 == 0) c.deadline = static_cast<uint32_t>(any({1, 1000, ~0u}));
+        if (random() % 8 == 0) c.flags |= random() % 2 == 0 ? FC_F_CHAIN_DEADLINE : FC_F_DETACH;
         if (random() % 4 == 0) c.wait_count = static_cast<uint16_t>(any({1, 2, 256}));
         if (c.wait_count != 0) c.wait = any({0, 8, c.id, TestClient::kArenaBytes - 8});
         return c;

@@ -143,6 +143,12 @@ TEST_F(LocalHostileTest, WrongFieldsAreRefused) {
     fc_control control = raw.request(FC_CTL_CLIENT_CREATE);
     control.flags = FC_CLIENT_STREAMS;
     EXPECT_EQ(raw.ask(control), -EPERM);
+    control.flags = FC_CLIENT_NEAR;
+    EXPECT_EQ(raw.ask(control), -EINVAL) << "near nobody";
+    control.arg[0] = 0xffffff;
+    EXPECT_EQ(raw.ask(control), -ENOENT);
+    control.flags = 0;
+    EXPECT_EQ(raw.ask(control), -EINVAL) << "a serial without the flag";
     ASSERT_EQ(raw.ask(raw.request(FC_CTL_CLIENT_CREATE)), 0);
     raw.client = raw.answer.client;
     control = raw.request(FC_CTL_CLIENT_CREATE);

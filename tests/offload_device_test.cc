@@ -99,6 +99,12 @@ TEST_F(OffloadDevice, Clients) {
     EXPECT_EQ(status_of(hello()), 0);
     std::vector<uint32_t> clients;
     std::set<uint64_t> serials;
+    fc_control near = request(FC_CTL_CLIENT_CREATE, 0, FC_CLIENT_NEAR);
+    EXPECT_EQ(status_of(near), -EINVAL);
+    near.arg[0] = 0xffffff;
+    EXPECT_EQ(status_of(near), -ENOENT);
+    near.flags = 0;
+    EXPECT_EQ(status_of(near), -EINVAL);
     for (int i = 0; i < 4; i++) {
         const fc_control made = call(request(FC_CTL_CLIENT_CREATE, 0, i == 0 ? FC_CLIENT_STREAMS : 0));
         EXPECT_EQ(made.status, 0);
