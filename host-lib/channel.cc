@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include "host-lib/client.h"
+
 namespace farcall {
 
 Channel::Channel(ChannelId id, Client& client, ChannelConfig config, WorkerStats& stats)
@@ -19,6 +21,7 @@ Channel::Channel(ChannelId id, Client& client, ChannelConfig config, WorkerStats
       event_limit_(config_.event_slots) {}
 
 Channel::~Channel() {
+    count_events();
     if (healthy()) close(FC_CHANNEL_CLOSED);
 }
 
@@ -53,22 +56,33 @@ void Channel::push_event(const fc_command& command, const Completion& completion
     }
     fc_event_publish(slot, event_tail_, command.id, completion.result, command.priority, flags);
     event_tail_++;
-    stats_.events.add();
-    if (completion.result < 0) stats_.errors.add();
+    if (completion.result >= 0) return;
+    stats_.errors.add();
+    client_.stats().errors.add();
 }
 
 void Channel::flush() {
     dirty = false;
     fc_store_release(&header_->command_head, head_);  // after the last load from the slots that it frees
     fc_store_relaxed(&header_->event_tail, event_tail_);
+    count_events();
     if (!wake_) return;
     wake_ = false;
     if (fc_interrupt_needed(header_)) interrupt();
 }
 
+// Once per batch and not per event: this is the path that everybody pays for.
+void Channel::count_events() {
+    const uint32_t count = event_tail_ - events_counted_;
+    events_counted_ = event_tail_;
+    stats_.events.add(count);
+    client_.stats().events.add(count);
+}
+
 void Channel::interrupt() {
     fc_disarm(&header_->client_armed);
     stats_.interrupts.add();
+    client_.stats().interrupts.add();
     const uint64_t one = 1;
     // Non-blocking by contract. A full socket or eventfd means that the client has a wake-up waiting already.
     [[maybe_unused]] const ssize_t n = write(config_.interrupt_fd, &one, sizeof(one));

@@ -94,6 +94,7 @@ class Channel {
   private:
     bool refresh_credit();
     void interrupt();
+    void count_events();
 
     const ChannelId id_;
     Client& client_;
@@ -105,11 +106,12 @@ class Channel {
     const uint32_t command_mask_;
     const uint32_t event_mask_;
     const uint32_t event_size_;
-    uint32_t head_ = 0;         ///< next command to consume
-    uint32_t event_tail_ = 0;   ///< next event to produce
-    uint32_t reserved_ = 0;     ///< commands accepted since the beginning: each owns one event slot
-    uint32_t event_limit_ = 0;  ///< reserved_ may grow up to this: the client's event head + slots
-    bool wake_ = false;         ///< an event that is not quiet was pushed since the last flush
+    uint32_t head_ = 0;            ///< next command to consume
+    uint32_t event_tail_ = 0;      ///< next event to produce
+    uint32_t events_counted_ = 0;  ///< of those, in the statistics
+    uint32_t reserved_ = 0;        ///< commands accepted since the beginning: each owns one event slot
+    uint32_t event_limit_ = 0;     ///< reserved_ may grow up to this: the client's event head + slots
+    bool wake_ = false;            ///< an event that is not quiet was pushed since the last flush
     fc_channel_status status_ = FC_CHANNEL_OK;
 };
 

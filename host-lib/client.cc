@@ -16,6 +16,8 @@ namespace {
 
 constexpr uint64_t kCostPerRound = 4096;  ///< visits of nodes and edges
 constexpr size_t kReadyAtOnce = 64;
+/// Moved on the worker in one burst, give or take one transfer: bytes hold up others as much as commands do.
+constexpr uint64_t kBytesPerBurst = 256 << 10;
 
 uint32_t saturated_delta(uint64_t from, uint64_t to) {
     return static_cast<uint32_t>(std::min<uint64_t>(to - from, UINT32_MAX));
@@ -58,11 +60,13 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
     if (!solvent()) return 0;
     Task task;
     ReadRun reads(*this, channel);
-    while (count < burst && channel.next(task.cmd)) {
+    moved_ = 0;
+    while (count < burst && moved_ < kBytesPerBurst && channel.next(task.cmd)) {
+        const bool timed = channel.timestamps() || worker_.stats().sample();
         // The common command names no event, waits for none and uses no variable: nothing of the graph
         // concerns it.
         const bool simple = (task.cmd.flags & ~FC_F_QUIET) == 0 && task.cmd.wait_count == 0 &&
-                            task.cmd.deadline == 0 && !channel.timestamps();
+                            task.cmd.deadline == 0 && !timed;
         if (simple && task.cmd.opcode == FC_OP_READ) {
             count++;
             reads.add(task.cmd);
@@ -71,19 +75,21 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
         if (!reads.empty()) reads.finish();
         task.channel = &channel;
         task.node = kNoNode;
+        task.picked_up = 0;
         if (simple) [[likely]] {
             count++;
             run_simple(task);
             continue;
         }
-        if (channel.timestamps()) [[unlikely]]
-            task.picked_up = task.started = monotonic_ns();
+        if (timed) task.picked_up = task.started = monotonic_ns();
         accept(task);
         count++;
         if (!solvent()) break;
     }
     if (!reads.empty()) reads.finish();
     worker_.stats().commands.add(count);
+    stats_->commands.add(count);
+    rate_.take(count);
     if (channel.starved && channel.has_credit()) [[unlikely]]
         feed(channel);
     if (count > 0) worker_.mark_dirty(channel);  // commands that merely park free their ring slots too
@@ -100,7 +106,9 @@ void Client::run_simple(Task& task) {
                                 command.region};
         result = op_info(command.opcode).start(*this, task, operands);
     }
-    if (result != kPending) task.channel->push_event(command, {.result = static_cast<int32_t>(result)});
+    if (result == kPending) return;
+    account(command, result);
+    task.channel->push_event(command, {.result = static_cast<int32_t>(result)});
 }
 
 void Client::accept(Task& task) {
@@ -181,10 +189,32 @@ void Client::complete_event(const Task& task, int64_t result, uint8_t event_flag
     worker_.mark_dirty(*channel);
 }
 
+void Client::account(const fc_command& command, int64_t result) {
+    OpStats& op = worker_.stats().ops[WorkerStats::op_index(command.opcode)];
+    op.completed.add();
+    if (result < 0) op.errors.add();
+    count_bytes(command, result);
+}
+
+void Client::count_bytes(const fc_command& command, int64_t result) {
+    const uint64_t bytes = bytes_moved(command, result);
+    if (bytes == 0) return;
+    worker_.stats().ops[command.opcode].bytes.add(bytes);
+    stats_->bytes.add(bytes);
+    moved_ += bytes;
+}
+
+void Client::record_latency(const Task& task) {
+    worker_.stats().latencies[WorkerStats::op_index(task.cmd.opcode)].record(monotonic_ns() - task.picked_up);
+}
+
 void Client::finish(Task& task, int64_t result) {
     const fc_command& command = task.cmd;
     const bool is_too_short = is_short(command, result, command.length);
     const bool failed = result < 0 || is_too_short;
+    account(command, result);
+    if (task.picked_up != 0) [[unlikely]]
+        record_latency(task);
     complete_event(task, result, is_too_short ? FC_E_SHORT : 0);
     if (task.node == kNoNode && !(command.flags & FC_F_ID)) return;
     if (task.node != kNoNode) {
@@ -323,6 +353,7 @@ bool Client::shot(EventGraph::Ref ref, int64_t result, uint8_t event_flags) {
         starved_.push_back(ref);
         return false;
     }
+    count_bytes(node->task.cmd, result);
     complete_event(node->task, result, event_flags | FC_E_MORE);
     return true;
 }

@@ -13,6 +13,7 @@
 #include "host-lib/event_graph.h"
 #include "host-lib/handle_table.h"
 #include "host-lib/ops.h"
+#include "host-lib/rate_limit.h"
 #include "host-lib/region.h"
 #include "host-lib/timer_queue.h"
 #include "host-lib/waiter.h"
@@ -37,7 +38,8 @@ class Client {
     HandleTable& handles() { return handles_; }
     EventGraph& graph() { return graph_; }
     ServiceState& services() { return services_; }
-    const ClientPeer& peer() const { return peer_; }
+    const ClientPeer& peer() const { return stats_->peer; }
+    ClientStats& stats() { return *stats_; }
     /// Becomes readable when the client goes away, or when its detached commands have to end, if the task is
     /// one; for streams, whose commands may wait for ever.
     int cancel_fd(const Task& task);
@@ -66,6 +68,13 @@ class Client {
     void run_simple(Task& task);
     /// Runs commands whose waits are met, at most `budget`. Returns how many are left.
     size_t run_ready(size_t budget);
+    /// Counts a completed command.
+    void account(const fc_command& command, int64_t result);
+    /// How many commands the client may have taken now; 0 while it is over its rate.
+    uint32_t allowance(uint32_t wanted) {
+        return rate_.limited() ? rate_.available(wanted, monotonic_ns()) : wanted;
+    }
+    uint32_t hot_channels = 0;  ///< channels that the worker polls: they share one client's turn
     /// Completes a command: result variable, event, ID, dependents.
     void finish(Task& task, int64_t result);
     /// An entry of the worker's queue is due, and no longer in it.
@@ -107,6 +116,8 @@ class Client {
     int park(Task& task);
     void start(Task& task);
     void complete_event(const Task& task, int64_t result, uint8_t event_flags);
+    void count_bytes(const fc_command& command, int64_t result);
+    void record_latency(const Task& task);
     int resolve(const fc_command& command, Operands& out);
     int read_variable(uint64_t index, uint64_t* value);
     int check_result_variable(const fc_command& command);
@@ -127,11 +138,14 @@ class Client {
     std::shared_ptr<DomainState> domain_;
     Worker& worker_;
     const bool streams_;
-    const ClientPeer peer_;
+    const std::shared_ptr<ClientStats> stats_;
     RegionTable regions_;
     HandleTable handles_;
     EventGraph graph_;
     ServiceState services_;
+    RateLimit rate_;
+    uint64_t moved_ = 0;  ///< bytes in this burst
+    std::shared_ptr<Budget> region_budget_;
     UniqueFd cancel_fd_;
     UniqueFd detached_fd_;  ///< made when a detached command needs it
     std::map<ChannelId, std::unique_ptr<Channel>> channels_;

@@ -13,6 +13,19 @@ namespace {
 constexpr uint32_t kMaxNodes = 1u << 17;
 constexpr uint32_t kMaxEdges = 1u << 17;
 
+/// Goes with a region's memory, which may outlast the region's key.
+struct RegionCharge {
+    RegionCharge(std::shared_ptr<void> memory, std::shared_ptr<Budget> taken_from, uint64_t amount)
+        : keep(std::move(memory)), budget(std::move(taken_from)), bytes(amount) {}
+    ~RegionCharge() { budget->give(bytes); }
+    RegionCharge(const RegionCharge&) = delete;
+    RegionCharge& operator=(const RegionCharge&) = delete;
+
+    const std::shared_ptr<void> keep;
+    const std::shared_ptr<Budget> budget;
+    const uint64_t bytes;
+};
+
 }  // namespace
 
 Client::Client(ClientId id, std::shared_ptr<DomainState> domain, SerialTable::Taken serial, bool streams,
@@ -21,17 +34,24 @@ Client::Client(ClientId id, std::shared_ptr<DomainState> domain, SerialTable::Ta
       domain_(std::move(domain)),
       worker_(worker),
       streams_(streams),
-      peer_(peer),
+      stats_(std::make_shared<ClientStats>()),
       regions_(domain_->limits.max_regions),
-      handles_(domain_->limits.max_handles),
+      handles_(domain_->limits.max_handles, domain_->handle_budget),
       graph_({id,
               serial.serial,
               serial.first_number,
               {domain_->limits.max_id_blocks, kMaxNodes, kMaxEdges},
               domain_->graph_budget,
               worker.graphs()}),
+      rate_(domain_->limits.commands_per_s, domain_->limits.commands_burst),
+      region_budget_(
+          std::make_shared<Budget>(domain_->limits.max_client_region_bytes, domain_->region_budget)),
       cancel_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    services_.budget = std::make_shared<CallBudget>(domain_->limits.max_call_bytes, domain_->call_budget);
+    stats_->serial = serial.serial;
+    stats_->peer = peer;
+    stats_->worker = worker.index();
+    domain_->client_stats.add(stats_);
+    services_.budget = std::make_shared<Budget>(domain_->limits.max_call_bytes, domain_->call_budget);
     for (uint32_t i = 0; i < domain_->shares.size(); i++)
         handles_.set_fixed(FC_HANDLE_SHARE(i), domain_->shares[i]);
     for (uint32_t i = 0; streams && i < kStreams; i++)
@@ -40,6 +60,7 @@ Client::Client(ClientId id, std::shared_ptr<DomainState> domain, SerialTable::Ta
 }
 
 Client::~Client() {
+    domain_->client_stats.remove(*stats_);
     if (detached_until_ != 0) worker_.timers().remove({detached_until_, id_, TimerQueue::Kind::kDetached});
     domain_->serials.give_back(graph_.serial(), graph_.next_number());
     if (streams_) domain_->streams_taken = false;
@@ -60,6 +81,10 @@ ControlResult Client::create_channel(ChannelConfig config) {
     if (config.memory == nullptr || reinterpret_cast<uintptr_t>(config.memory) % FC_COMMANDS_OFFSET != 0) {
         return {-EFAULT};
     }
+    if (domain_->channels.fetch_add(1) >= limits.max_domain_channels) {
+        domain_->channels--;
+        return {-EMFILE};
+    }
     const ChannelId id = worker_.new_channel_id();
     auto channel = std::make_unique<Channel>(id, *this, std::move(config), worker_.stats());
     worker_.add_channel(*channel);
@@ -73,6 +98,8 @@ ControlResult Client::add_region(RegionConfig config) {
         if (__builtin_add_overflow(bytes, segment.bytes, &bytes)) return {-E2BIG};
     }
     if (bytes > domain_->limits.max_region_bytes) return {-E2BIG};
+    if (!region_budget_->take(bytes)) return {-E2BIG};
+    config.keep = std::make_shared<RegionCharge>(std::move(config.keep), region_budget_, bytes);
     const int64_t key = regions_.add(std::move(config));
     if (key < 0) return {static_cast<int>(key)};
     return {0, static_cast<uint64_t>(key)};

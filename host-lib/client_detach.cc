@@ -64,6 +64,7 @@ ControlResult Client::destroy_channel(ChannelId id) {
     leave_channel(channel);
     worker_.remove_channel(channel);
     channels_.erase(found);
+    domain_->channels--;
     return {};
 }
 
@@ -77,6 +78,7 @@ void Client::destroy(ControlDone done) {
         leave_channel(*channel);
         worker_.remove_channel(*channel);
     }
+    domain_->channels -= static_cast<uint32_t>(channels_.size());
     channels_.clear();
     graph_.abandon(ready_);
     signal(cancel_fd_.get());

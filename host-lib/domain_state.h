@@ -11,6 +11,7 @@
 #include "host-lib/handle_table.h"
 #include "host-lib/serial_table.h"
 #include "host-lib/service.h"
+#include "host-lib/stats.h"
 
 namespace farcall {
 
@@ -30,7 +31,11 @@ struct DomainState {
     std::unique_ptr<BlockingPool> pumps[kStreams];
     std::vector<Worker*> workers;
     ServiceRegistry services;
-    std::shared_ptr<CallBudget> call_budget;       ///< of all clients
+    ClientStatsList client_stats;
+    std::shared_ptr<Budget> call_budget;  ///< of all clients, as are the next two
+    std::shared_ptr<Budget> region_budget;
+    std::shared_ptr<Budget> handle_budget;
+    std::atomic<uint32_t> channels{0};
     std::atomic<uint32_t>* next_worker = nullptr;  ///< engine-wide: clients are dealt out in turn
     SerialTable serials;
     GraphBudget graph_budget;

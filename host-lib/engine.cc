@@ -5,9 +5,11 @@
 #include <atomic>
 #include <cerrno>
 #include <future>
+#include <mutex>
 
 #include "host-lib/error.h"
 #include "host-lib/share.h"
+#include "host-lib/stats_snapshot.h"
 #include "host-lib/uring_backend.h"
 #include "host-lib/worker.h"
 
@@ -20,6 +22,8 @@ struct Engine::Impl {
     std::string why_no_uring;
     std::vector<std::unique_ptr<Worker>> workers;
     std::atomic<uint32_t> next_worker{0};
+    mutable std::mutex lock;
+    std::vector<std::weak_ptr<DomainState>> domains;  ///< guarded by `lock`
 };
 
 Engine::Engine(EngineConfig config) {
@@ -81,6 +85,20 @@ EngineStats Engine::stats() const {
     return sum;
 }
 
+StatsSnapshot Engine::snapshot() const {
+    StatsSnapshot all;
+    for (const auto& worker : impl_->workers)
+        all.add(worker->index(), worker->stats());
+    const std::lock_guard guard(impl_->lock);
+    for (const auto& listed : impl_->domains) {
+        const auto domain = listed.lock();
+        if (domain == nullptr) continue;
+        for (const auto& client : domain->client_stats.all())
+            all.add(domain->name, *client);
+    }
+    return all;
+}
+
 ControlResult Engine::wait_for(const std::function<void(ControlDone)>& call) {
     auto promise = std::make_shared<std::promise<ControlResult>>();
     std::future<ControlResult> future = promise->get_future();
@@ -94,7 +112,9 @@ std::unique_ptr<Domain> Engine::create_domain(DomainConfig config) {
     }
     auto state = std::make_shared<DomainState>(config.limits);
     state->name = config.name;
-    state->call_budget = std::make_shared<CallBudget>(config.limits.max_domain_call_bytes);
+    state->call_budget = std::make_shared<Budget>(config.limits.max_domain_call_bytes);
+    state->region_budget = std::make_shared<Budget>(config.limits.max_domain_region_bytes);
+    state->handle_budget = std::make_shared<Budget>(config.limits.max_domain_handles);
     for (const ShareConfig& share : config.shares)
         state->shares.push_back(open_share(share, static_cast<int>(state->shares.size())));
     const int fds[kStreams] = {config.streams.in, config.streams.out, config.streams.err,
@@ -116,6 +136,9 @@ std::unique_ptr<Domain> Engine::create_domain(DomainConfig config) {
     for (const auto& worker : impl_->workers)
         state->workers.push_back(worker.get());
     state->next_worker = &impl_->next_worker;
+    const std::lock_guard guard(impl_->lock);
+    std::erase_if(impl_->domains, [](const auto& domain) { return domain.expired(); });
+    impl_->domains.push_back(state);
     return std::unique_ptr<Domain>(new Domain(std::move(state)));
 }
 

@@ -19,6 +19,7 @@ class Worker;
 class BlockingPool;
 struct DomainState;
 struct EngineStats;
+struct StatsSnapshot;
 
 /// An exported directory: handle FC_HANDLE_SHARE(n) of every client of the domain.
 struct ShareConfig {
@@ -36,7 +37,8 @@ struct StreamConfig {
     int log = -1;
 };
 
-/// Upper bounds for one client; exceeding one gives the errno that <farcall/control.h> names.
+/// Upper bounds, for one client unless the name says domain; exceeding one gives the errno that
+/// <farcall/control.h> names.
 struct Limits {
     uint32_t max_clients = 1024;  ///< per domain
     uint32_t max_channels = 256;
@@ -46,6 +48,13 @@ struct Limits {
     uint32_t max_handles = 4096;
     uint32_t max_id_blocks = 1024;  ///< blocks of FC_ID_BLOCK event IDs that are not yet all used and done
     uint64_t max_region_bytes = 1ull << 32;
+    uint64_t max_client_region_bytes = 1ull << 34;  ///< of all regions, counted as often as they overlap
+    uint64_t max_domain_region_bytes = 1ull << 36;
+    uint32_t max_domain_channels = 16384;
+    uint32_t max_domain_handles = 65536;
+    /// Commands that are taken from a client; beyond it they wait in its rings. 0: no limit.
+    uint64_t commands_per_s = 0;
+    uint64_t commands_burst = 0;           ///< at once, after a pause; 0: what comes in 10 ms
     uint64_t max_call_bytes = 4ull << 20;  ///< of calls that wait for a server or travel between workers
     uint64_t max_domain_call_bytes = 64ull << 20;  ///< the same of all clients of a domain
     /// Of all clients of the domain together: blocks of event IDs, parked commands, edges.
@@ -190,6 +199,8 @@ class Engine {
     int doorbell_fd(unsigned index) const;
     /// Sums over all workers.
     EngineStats stats() const;
+    /// Everything that is counted, by worker, op and client. Any thread; the counters go on meanwhile.
+    StatsSnapshot snapshot() const;
 
     /// Makes a synchronous call of an asynchronous one: engine-free threads only (never from a ControlDone).
     static ControlResult wait_for(const std::function<void(ControlDone)>& call);

@@ -21,9 +21,14 @@ void HandleTable::set_fixed(uint32_t handle, std::shared_ptr<HostObject> object)
     fixed_[handle] = std::move(object);
 }
 
+HandleTable::~HandleTable() {
+    if (budget_ != nullptr) budget_->give(slots_.size() - free_.size());
+}
+
 int64_t HandleTable::add(std::shared_ptr<HostObject> object) {
+    if (free_.empty() && (slots_.size() >= max_handles_ || slots_.size() > kIndexMask)) return -EMFILE;
+    if (budget_ != nullptr && !budget_->take(1)) return -ENFILE;
     if (free_.empty()) {
-        if (slots_.size() >= max_handles_ || slots_.size() > kIndexMask) return -EMFILE;
         free_.push_back(static_cast<uint32_t>(slots_.size()));
         slots_.emplace_back();
     }
@@ -46,6 +51,7 @@ std::shared_ptr<HostObject> HandleTable::remove(uint64_t handle) {
     Slot& slot = slots_[index];
     slot.generation = slot.generation == kMaxGeneration ? 1 : slot.generation + 1;
     free_.push_back(index);
+    if (budget_ != nullptr) budget_->give(1);
     return std::move(slot.object);
 }
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "host-lib/budget.h"
 #include "host-lib/unique_fd.h"
 
 namespace farcall {
@@ -51,11 +52,16 @@ struct File : HostObject {
 /// only.
 class HandleTable {
   public:
-    explicit HandleTable(uint32_t max_handles) : max_handles_(max_handles) {}
+    /// `budget`: handles of the whole domain; nullptr: no bound but `max_handles`.
+    explicit HandleTable(uint32_t max_handles, std::shared_ptr<Budget> budget = nullptr)
+        : max_handles_(max_handles), budget_(std::move(budget)) {}
+    ~HandleTable();
+    HandleTable(const HandleTable&) = delete;
+    HandleTable& operator=(const HandleTable&) = delete;
 
     /// Puts an object at a fixed handle below FC_FIRST_HANDLE.
     void set_fixed(uint32_t handle, std::shared_ptr<HostObject> object);
-    /// Returns the handle, positive as s32, or -EMFILE.
+    /// Returns the handle, positive as s32, or -EMFILE, or -ENFILE: the domain has too many.
     int64_t add(std::shared_ptr<HostObject> object);
     /// nullptr when the handle names nothing.
     const std::shared_ptr<HostObject>& find(uint64_t handle) const;
@@ -81,6 +87,7 @@ class HandleTable {
         uint32_t generation = 1;
     };
     uint32_t max_handles_;
+    std::shared_ptr<Budget> budget_;
     std::vector<std::shared_ptr<HostObject>> fixed_;
     std::vector<Slot> slots_;
     std::vector<uint32_t> free_;

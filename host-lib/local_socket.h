@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <atomic>
@@ -16,12 +17,13 @@
 
 namespace farcall {
 
-/// A listening SOCK_SEQPACKET socket and its file, which is removed on destruction if it is still this one.
+/// A listening Unix socket (SOCK_SEQPACKET, or another type) and its file, which is removed on destruction if
+/// it is still this one.
 class ListeningSocket {
   public:
     /// Replaces the file of a server that is gone. Throws farcall::Error: path too long, a live server holds
     /// it, the file is not a socket, bind fails. The socket is non-blocking; `mode` is the file's.
-    ListeningSocket(const std::string& path, mode_t mode);
+    ListeningSocket(const std::string& path, mode_t mode, int type = SOCK_SEQPACKET);
     ~ListeningSocket();
     ListeningSocket(const ListeningSocket&) = delete;
     ListeningSocket& operator=(const ListeningSocket&) = delete;

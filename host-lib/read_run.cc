@@ -62,6 +62,7 @@ uint32_t ReadRun::read_together() {
     uint32_t done = 0;
     for (; done < count_ && left >= static_cast<int64_t>(commands_[done].length); done++) {
         left -= commands_[done].length;
+        client_.account(commands_[done], commands_[done].length);
         channel_.push_event(commands_[done], {.result = static_cast<int32_t>(commands_[done].length)});
     }
     return done;

@@ -11,19 +11,6 @@
 
 namespace farcall {
 
-bool CallBudget::take(uint64_t bytes) {
-    if (used_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit_) {
-        if (parent_ == nullptr || parent_->take(bytes)) return true;
-    }
-    used_.fetch_sub(bytes, std::memory_order_relaxed);
-    return false;
-}
-
-void CallBudget::give(uint64_t bytes) {
-    used_.fetch_sub(bytes, std::memory_order_relaxed);
-    if (parent_ != nullptr) parent_->give(bytes);
-}
-
 bool ServiceRegistry::add(const std::shared_ptr<Service>& service) {
     const std::lock_guard guard(lock_);
     return services_.emplace(service->name, service).second;

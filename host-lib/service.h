@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "host-lib/budget.h"
 #include "host-lib/engine.h"
 #include "host-lib/event_graph.h"
 #include "host-lib/handle_table.h"
@@ -19,21 +20,6 @@ namespace farcall {
 
 class ServiceHost;
 class Worker;
-
-/// Bounds the memory that requests and replies take on their way between workers. Any thread.
-class CallBudget {
-  public:
-    explicit CallBudget(uint64_t limit, std::shared_ptr<CallBudget> parent = nullptr)
-        : limit_(limit), parent_(std::move(parent)) {}
-    /// False, and nothing taken, when this budget or its parent's has no `bytes` left.
-    bool take(uint64_t bytes);
-    void give(uint64_t bytes);
-
-  private:
-    const uint64_t limit_;
-    std::atomic<uint64_t> used_{0};
-    std::shared_ptr<CallBudget> parent_;
-};
 
 /// A name that a client of the domain serves. Found by every worker; the server's side of it belongs to
 /// `home`.
@@ -67,7 +53,7 @@ struct ServiceState {
     static constexpr uint32_t kMaxHosts = 16;
     std::array<ServiceHost*, kMaxHosts> hosts{};  ///< by the index that is part of each token
     uint64_t calls = 0;                           ///< calls that it was given: makes tokens new
-    std::shared_ptr<CallBudget> budget;           ///< of the requests that it sends
+    std::shared_ptr<Budget> budget;               ///< of the requests that it sends
 };
 
 /// A handle of a service: one session that the server has agreed to. Its end tells the server.
@@ -109,7 +95,7 @@ struct Call {
     ClientId caller = 0;
     EventGraph::Ref ref{};
 
-    std::shared_ptr<CallBudget> budget;  ///< the caller's
+    std::shared_ptr<Budget> budget;  ///< the caller's
     uint64_t charged = 0;
     /// Counts memory that the call takes now, until its end. False: over the budget.
     bool charge(uint64_t amount) {

@@ -17,7 +17,8 @@
 namespace farcall {
 namespace {
 
-constexpr uint32_t kBurst = 64;          ///< commands of one channel in one round
+constexpr uint32_t kBurst = 64;          ///< commands of one client in one round
+constexpr uint32_t kMinBurst = 4;        ///< of a channel of which the client polls many
 constexpr size_t kReadyBudget = 256;     ///< released commands of one client in one round
 constexpr uint32_t kRoundsPerLook = 64;  ///< rounds between looks at the clock
 constexpr uint32_t kRoundsPerCheck =
@@ -140,6 +141,7 @@ void Worker::loop() {
         if (hot_.empty()) {
             sleep();
         } else {
+            stats_.spins.add();
             pause_cpu();
         }
     }
@@ -160,7 +162,14 @@ bool Worker::serve_hot() {
     bool busy = false;
     for (size_t i = 0; i < hot_.size(); i++) {
         Channel& channel = *hot_[i];
-        if (channel.client().serve(channel, kBurst) > 0) {
+        Client& client = channel.client();
+        // A client's channels share its turn, so that many channels are not many turns.
+        const uint32_t turn = client.allowance(std::max(kBurst / client.hot_channels, kMinBurst));
+        if (turn == 0) {
+            channel.silent_rounds = 0;  // over its rate: its commands wait in the ring
+            continue;
+        }
+        if (client.serve(channel, turn) > 0) {
             channel.silent_rounds = 0;
             busy = true;
             flush();
@@ -172,6 +181,7 @@ bool Worker::serve_hot() {
         if (now - channel.silent_since < static_cast<uint64_t>(config_.spin.count())) continue;
         if (!channel.arm()) continue;
         channel.hot = false;
+        client.hot_channels--;
         cold_.push_back(&channel);
         hot_[i--] = hot_.back();
         hot_.pop_back();
@@ -232,6 +242,7 @@ void Worker::warm(Channel& channel) {
     if (channel.hot) return;
     channel.disarm();
     channel.hot = true;
+    channel.client().hot_channels++;
     channel.silent_rounds = 0;
     std::erase(cold_, &channel);
     hot_.push_back(&channel);
@@ -273,6 +284,7 @@ void Worker::on_epoll(int timeout_ms) {
         if (events[i].data.u64 == kDoorbellTag) {
             uint64_t rings;
             [[maybe_unused]] const ssize_t n = read(doorbell_.get(), &rings, sizeof(rings));
+            stats_.doorbells.add();
             warm_ready();
             continue;
         }
@@ -288,6 +300,7 @@ void Worker::on_epoll(int timeout_ms) {
 void Worker::drain_doorbell(Channel& channel, uint32_t events) {
     char rings[4096];
     const ssize_t n = read(channel.doorbell_fd(), rings, sizeof(rings));
+    if (n > 0) stats_.doorbells.add();
     if (n > 0 && (events & (EPOLLHUP | EPOLLERR)) == 0) return;
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     // The other end is gone: without this the descriptor would keep the worker awake until the client is
@@ -357,6 +370,7 @@ std::vector<ClientId> Worker::clients_of(const DomainState& domain) const {
 void Worker::add_channel(Channel& channel) {
     channels_[channel.id()] = &channel;
     channel.hot = true;
+    channel.client().hot_channels++;
     hot_.push_back(&channel);
     if (channel.doorbell_fd() < 0) return;
     epoll_event event{};
@@ -367,6 +381,7 @@ void Worker::add_channel(Channel& channel) {
 
 void Worker::remove_channel(Channel& channel) {
     channels_.erase(channel.id());
+    if (channel.hot) channel.client().hot_channels--;
     std::erase(hot_, &channel);
     std::erase(cold_, &channel);
     std::erase(dirty_, &channel);

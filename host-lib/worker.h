@@ -19,9 +19,6 @@
 
 namespace farcall {
 
-/// CLOCK_MONOTONIC in ns.
-uint64_t monotonic_ns();
-
 /// One thread, pinned to a dedicated core where there is one, that serves the channels of its clients and
 /// owns all their state. Other threads talk to it by messages only.
 class Worker : private GraphDirectory {
@@ -48,6 +45,7 @@ class Worker : private GraphDirectory {
     void post(std::function<void(Worker&)> run);
     int doorbell_fd() const { return doorbell_.get(); }
     WorkerStats& stats() { return stats_; }
+    unsigned index() const { return config_.index; }
 
     // On the worker's thread only.
     BlockingPool& pool() { return pool_; }
