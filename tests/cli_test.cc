@@ -2,6 +2,7 @@
 // What a user sees of the executable when something is wrong: one sentence, and status 125 (127: no such
 // command).
 #include <gmock/gmock.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -193,9 +194,36 @@ TEST_F(Cli, DoctorIsJson) {
     EXPECT_THAT(plain.out, HasSubstr("local transport"));
 }
 
+TEST_F(Cli, TopShowsARunningServer) {
+    expect_refused("top", "--control");
+    expect_refused("top --once --control /nonexistent/control", "/nonexistent/control");
+    const std::string socket = (dir_.path() / "socket").string(),
+                      control = (dir_.path() / "control").string();
+    const pid_t server = fork();
+    if (server == 0) {
+        execl(FARCALL_PROGRAM, "farcall", "serve", "--socket", socket.c_str(), "--control", control.c_str(),
+              nullptr);
+        _exit(127);
+    }
+    Outcome outcome;
+    for (int i = 0; i < 100; i++) {
+        outcome = run("top --once --control '" + control + "'");
+        if (outcome.status == 0) break;
+        usleep(50000);
+    }
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    for (const char* words : {"OP ", "CLIENT ", "WORKER ", "DOORBELLS"})
+        EXPECT_THAT(outcome.out, HasSubstr(words));
+    kill(server, SIGTERM);
+    int status = 0;
+    waitpid(server, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_FALSE(fs::exists(control));
+}
+
 TEST_F(Cli, HelpAndVersionAreNoMistakes) {
     for (const std::string arguments :
-         {"--help", "run --help", "serve --help", "doctor --help", "--version"}) {
+         {"--help", "run --help", "serve --help", "doctor --help", "top --help", "--version"}) {
         const Outcome outcome = run(arguments);
         EXPECT_EQ(outcome.status, 0) << arguments;
         EXPECT_EQ(outcome.err, "") << arguments;

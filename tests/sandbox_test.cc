@@ -4,8 +4,13 @@
 #include "vmm/sandbox.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
+#include <optional>
+
+#include "host-lib/stats_server.h"
 #include "tests/file_client.h"
 
 namespace farcall::test {
@@ -93,6 +98,42 @@ TEST(Sandbox, EveryOpStillWorks) {
         ASSERT_TRUE(WIFEXITED(status)) << where << ": ended by signal " << WTERMSIG(status);
         EXPECT_EQ(WEXITSTATUS(status), 0) << where << ": the step of that number failed";
     }
+}
+
+// Reads the statistics over two connections that were made before. The second is accepted inside the filter.
+// Exit status: 0, or the number of the step that failed.
+int read_statistics(const std::string& path) {
+    const Engine engine(EngineConfig{});
+    std::optional<StatsServer> server(std::in_place, engine, path);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    UniqueFd readers[2];
+    for (UniqueFd& reader : readers) {
+        reader.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        if (connect(reader.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) < 0) return 1;
+    }
+    vmm::drop_privileges(true);
+    vmm::restrict_system_calls();
+    for (UniqueFd& reader : readers) {
+        if (write(reader.get(), "stats json\n", 11) != 11) return 2;
+        char first = 0;
+        if (read(reader.get(), &first, 1) != 1 || first != '{') return 3;
+        reader.reset();
+    }
+    server.reset();
+    struct stat status {};
+    return stat(path.c_str(), &status) < 0 ? 0 : 4;
+}
+
+TEST(Sandbox, StatisticsCanStillBeRead) {
+    const TempDir dir;
+    const pid_t child = fork();
+    if (child == 0) _exit(read_statistics((dir.path() / "control").string()));
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status)) << "ended by signal " << WTERMSIG(status);
+    EXPECT_EQ(WEXITSTATUS(status), 0) << "the step of that number failed";
 }
 
 }  // namespace

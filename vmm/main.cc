@@ -7,6 +7,7 @@
 #include "vmm/doctor_command.h"
 #include "vmm/run_command.h"
 #include "vmm/serve_command.h"
+#include "vmm/top_command.h"
 #ifdef FARCALL_WITH_BENCH
 #include "bench/bench_command.h"
 #endif
@@ -29,6 +30,7 @@ int main(int argc, char** argv) {
     farcall::vmm::add_run_command(app, &status);
     farcall::vmm::add_doctor_command(app, &status);
     farcall::vmm::add_serve_command(app);
+    farcall::vmm::add_top_command(app);
 #ifdef FARCALL_WITH_BENCH
     farcall::add_bench_command(app);
 #endif

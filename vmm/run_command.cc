@@ -68,6 +68,8 @@ SessionConfig make_session_config(const RunOptions& options) {
     config.sandbox = !options.no_sandbox;
     config.command_line = kernel_command_line(options);
     config.kernel_log = options.kernel_log;
+    config.control = options.control;
+    config.limits.commands_per_s = options.client_rate;
     config.timeout = std::chrono::nanoseconds(static_cast<int64_t>(options.timeout * 1e9));
     return config;
 }
@@ -177,6 +179,10 @@ void add_engine_options(CLI::App& app, RunOptions& options) {
         ->capture_default_str();
     add_io_option(app, options.io);
     app.add_flag("--stats", options.stats, "counters to stderr at the end");
+    app.add_option("--control", options.control, "socket for farcall top and other readers of statistics")
+        ->type_name("PATH");
+    app.add_option("--client-rate", options.client_rate, "commands per second that one client may have taken")
+        ->type_name("N");
     app.add_flag("--no-probe", options.no_probe,
                  "do not check first that this machine's KVM can run a guest kernel");
     app.add_flag("--no-sandbox", options.no_sandbox,

@@ -33,6 +33,8 @@ struct RunOptions {
     double timeout = 0;
     std::string append;
     bool stats = false;
+    std::string control;
+    uint64_t client_rate = 0;
     bool no_probe = false;
     bool no_sandbox = false;
     std::vector<std::string> command;

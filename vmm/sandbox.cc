@@ -53,6 +53,9 @@ constexpr int kAllowed[] = {
     SCMP_SYS(copy_file_range),  // FC_OP_COPY
     // a worker's ring: it was made before, and takes reads, writes and syncs only
     SCMP_SYS(io_uring_enter),
+    // --control
+    SCMP_SYS(accept4),  // a reader of statistics
+    SCMP_SYS(sendto),   // its answer
     // waiting
     SCMP_SYS(poll),             // main thread; streams before they are read
     SCMP_SYS(ppoll),            //

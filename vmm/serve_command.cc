@@ -9,12 +9,14 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "host-lib/engine.h"
 #include "host-lib/error.h"
 #include "host-lib/local_server.h"
+#include "host-lib/stats_server.h"
 #include "vmm/io_option.h"
 
 namespace farcall::vmm {
@@ -29,6 +31,8 @@ struct ServeOptions {
     std::vector<uid_t> users;
     bool any_user = false;
     IoBackend io = IoBackend::kAuto;
+    std::string control;
+    uint64_t client_rate = 0;
 };
 
 /// DIR, DIR:ro or DIR:rw; read-only unless it says otherwise.
@@ -67,6 +71,7 @@ sigset_t block_end_signals() {
 void serve(const ServeOptions& options) {
     DomainConfig domain_config;
     domain_config.name = "local";
+    domain_config.limits.commands_per_s = options.client_rate;
     for (const std::string& share : options.shares)
         domain_config.shares.push_back(parse_share(share));
     if (domain_config.shares.size() > FC_MAX_SHARES) {
@@ -88,6 +93,8 @@ void serve(const ServeOptions& options) {
     server_config.users = options.users;
     server_config.any_user = options.any_user;
     const LocalServer server(*domain, server_config);
+    std::optional<StatsServer> stats;
+    if (!options.control.empty()) stats.emplace(engine, options.control);
     spdlog::info("serving {} shares on {}, {}", options.shares.size(), options.socket, describe_io(engine));
 
     int received = 0;
@@ -114,6 +121,13 @@ void add_serve_command(CLI::App& app) {
         ->type_name("UID")
         ->allow_extra_args(false);
     command->add_flag("--allow-any-user", options->any_user, "serve every user of this host");
+    command
+        ->add_option("--control", options->control, "socket for farcall top and other readers of statistics")
+        ->type_name("PATH");
+    command
+        ->add_option("--client-rate", options->client_rate,
+                     "commands per second that one client may have taken")
+        ->type_name("N");
     command->callback([options] { serve(*options); });
 }
 

@@ -105,6 +105,7 @@ Session::~Session() {
     // In this order nothing is used after its end: vCPUs post to the device, the engine's threads answer
     // through it.
     machine_.stop();
+    stats_.reset();
     domain_.reset();
     engine_.reset();
     device_.reset();
@@ -112,9 +113,11 @@ Session::~Session() {
 
 void Session::make_engine(const SessionConfig& config) {
     engine_ = std::make_unique<Engine>(config.engine);
+    if (!config.control.empty()) stats_.emplace(*engine_, config.control);
     DomainConfig domain;
     domain.name = "guest";
     domain.shares = config.shares;
+    domain.limits = config.limits;
     domain.streams.in = open_or_none(STDIN_FILENO);
     domain.streams.out = open_or_none(STDOUT_FILENO);
     domain.streams.err = open_or_none(STDERR_FILENO);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "host-lib/engine.h"
+#include "host-lib/stats_server.h"
 #include "host-lib/unique_fd.h"
 #include "vmm/doorbells.h"
 #include "vmm/guest_image.h"
@@ -25,6 +26,8 @@ struct SessionConfig {
     GuestFiles files;
     GuestCommand command;
     std::string command_line;
+    std::string control;  ///< socket for statistics, or empty
+    Limits limits;
     std::string kernel_log;               ///< file for the guest's kernel log, or empty
     std::chrono::nanoseconds timeout{0};  ///< 0: none
     bool sandbox = true;
@@ -76,6 +79,7 @@ class Session {
     bool asked_to_end_ = false;
     Machine machine_;
     std::unique_ptr<Engine> engine_;
+    std::optional<StatsServer> stats_;
     std::unique_ptr<Domain> domain_;
     std::optional<KvmDoorbells> doorbells_;
     std::optional<OffloadDevice> device_;
