@@ -101,7 +101,7 @@ bool Channel::arm() {
     }
     // A ready command that has no event slot does not keep the worker awake: the client rings when it has
     // read events.
-    if ((!ready() && !starved) || !has_credit()) return true;
+    if ((!ready() && !starved()) || !has_credit()) return true;
     disarm();
     return false;
 }

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 
+#include <deque>
+
 #include <farcall/ring.h>
 
 #include "host-lib/engine.h"
+#include "host-lib/event_graph.h"
 #include "host-lib/stats.h"
 
 namespace farcall {
@@ -44,7 +47,7 @@ class Channel {
     /// Worth a look after a doorbell: a command, or a tail that differs from what was consumed (it may be
     /// absurd), or event slots for a starved shot.
     bool has_news() {
-        return ready() || fc_load_relaxed(&header_->command_tail) != head_ || (starved && has_credit());
+        return ready() || fc_load_relaxed(&header_->command_tail) != head_ || (starved() && has_credit());
     }
 
     /// Copies the next command and takes it off the ring, and reserves an event slot for it. False: none, no
@@ -58,15 +61,14 @@ class Channel {
         return true;
     }
 
-    /// Reserves an event slot for a shot of a multishot command. False: none is free; `starved` is set.
+    /// Reserves an event slot for a shot of a multishot command. False: none is free.
     bool reserve_shot() {
-        if (!has_credit()) {
-            starved = true;
-            return false;
-        }
+        if (!has_credit()) return false;
         reserved_++;
         return true;
     }
+    /// Multishot commands wait in `hungry` for an event slot.
+    bool starved() const { return !hungry.empty(); }
     bool has_credit() { return reserved_ != event_limit_ || refresh_credit(); }
 
     /// Completes a command that next() returned, or a shot: exactly once for each.
@@ -84,10 +86,10 @@ class Channel {
     /// Marks the channel closed (FC_CHANNEL_CLOSED) or poisoned for the client to see, and wakes it.
     void close(fc_channel_status status);
 
-    bool dirty = false;          ///< in the worker's list of channels to flush
-    bool hot = false;            ///< polled by the worker
-    bool starved = false;        ///< a shot waits for an event slot
-    uint32_t silent_rounds = 0;  ///< polls in a row that found nothing
+    bool dirty = false;                  ///< in the worker's list of channels to flush
+    bool hot = false;                    ///< polled by the worker
+    std::deque<EventGraph::Ref> hungry;  ///< multishot commands that found no event slot, in order
+    uint32_t silent_rounds = 0;          ///< polls in a row that found nothing
     uint64_t silent_since =
         0;  ///< ns; valid when silent_rounds is large enough that the worker looked at the clock
 

@@ -18,6 +18,7 @@ constexpr uint64_t kCostPerRound = 4096;  ///< visits of nodes and edges
 constexpr size_t kReadyAtOnce = 64;
 /// Moved on the worker in one burst, give or take one transfer: bytes hold up others as much as commands do.
 constexpr uint64_t kBytesPerBurst = 256 << 10;
+constexpr uint32_t kFedAtOnce = 64;
 
 uint32_t saturated_delta(uint64_t from, uint64_t to) {
     return static_cast<uint32_t>(std::min<uint64_t>(to - from, UINT32_MAX));
@@ -33,6 +34,11 @@ void keep_handles(fc_command& command, const Operands& operands) {
         command.region = static_cast<uint32_t>(operands.handle2);
         command.flags &= static_cast<uint16_t>(~FC_F_VAR_REGION);
     }
+}
+
+// The result without the number of a buffer that the host picked.
+int64_t moved_bytes(int64_t result, uint8_t event_flags) {
+    return event_flags & FC_E_BUFFER ? FC_RESULT_BYTES(result) : result;
 }
 
 // A read or write that moved less than it was asked to, where the client wants that to count as a failure.
@@ -90,7 +96,7 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
     worker_.stats().commands.add(count);
     stats_->commands.add(count);
     rate_.take(count);
-    if (channel.starved && channel.has_credit()) [[unlikely]]
+    if (channel.starved() && channel.has_credit()) [[unlikely]]
         feed(channel);
     if (count > 0) worker_.mark_dirty(channel);  // commands that merely park free their ring slots too
     // Released commands run at once, so that a chain does not wait for the worker's next round.
@@ -175,7 +181,8 @@ void Client::start(Task& task) {
 // Result variable and event; nothing of the graph.
 void Client::complete_event(const Task& task, int64_t result, uint8_t event_flags) {
     const fc_command& command = task.cmd;
-    if (command.flags & (FC_F_RESULT_STORE | FC_F_RESULT_ADD)) store_result(command, result);
+    if (command.flags & (FC_F_RESULT_STORE | FC_F_RESULT_ADD))
+        store_result(command, moved_bytes(result, event_flags));
     Channel* channel = task.channel;
     if (channel == nullptr) return;
     Completion completion{.result = static_cast<int32_t>(result), .flags = event_flags};
@@ -208,14 +215,15 @@ void Client::record_latency(const Task& task) {
     worker_.stats().latencies[WorkerStats::op_index(task.cmd.opcode)].record(monotonic_ns() - task.picked_up);
 }
 
-void Client::finish(Task& task, int64_t result) {
+void Client::finish(Task& task, int64_t result, uint8_t event_flags) {
     const fc_command& command = task.cmd;
-    const bool is_too_short = is_short(command, result, command.length);
+    const bool is_too_short = is_short(command, moved_bytes(result, event_flags), command.length);
     const bool failed = result < 0 || is_too_short;
-    account(command, result);
+    account(command, moved_bytes(result, event_flags));
     if (task.picked_up != 0) [[unlikely]]
         record_latency(task);
-    complete_event(task, result, is_too_short ? FC_E_SHORT : 0);
+    if (is_too_short) event_flags |= FC_E_SHORT;
+    complete_event(task, result, event_flags);
     if (task.node == kNoNode && !(command.flags & FC_F_ID)) return;
     if (task.node != kNoNode) {
         // Before the node is free for another command.
@@ -331,11 +339,20 @@ int64_t Client::suspend(Task& task, std::unique_ptr<Waiter> waiter) {
     return kPending;
 }
 
-void Client::resume(EventGraph::Ref ref, int64_t result) {
+void Client::resume(EventGraph::Ref ref, int64_t result, uint8_t event_flags) {
     const EventGraph::Node* node = graph_.resolve(ref);
     if (node == nullptr || node->state != EventGraph::State::kSuspended) return;
     Task task = node->task;
-    finish(task, result);
+    finish(task, result, event_flags);
+}
+
+bool Client::can_shoot(EventGraph::Ref ref) {
+    const EventGraph::Node* node = graph_.resolve(ref);
+    if (node == nullptr || node->task.channel == nullptr) return true;
+    Channel& channel = *node->task.channel;
+    if (channel.has_credit()) return true;
+    channel.hungry.push_back(ref);
+    return false;
 }
 
 Waiter* Client::waiter(EventGraph::Ref ref) {
@@ -350,23 +367,18 @@ bool Client::shot(EventGraph::Ref ref, int64_t result, uint8_t event_flags) {
     if (node == nullptr || node->task.channel == nullptr) return true;
     Channel& channel = *node->task.channel;
     if (!channel.reserve_shot()) {
-        starved_.push_back(ref);
+        channel.hungry.push_back(ref);
         return false;
     }
-    count_bytes(node->task.cmd, result);
+    count_bytes(node->task.cmd, moved_bytes(result, event_flags));
     complete_event(node->task, result, event_flags | FC_E_MORE);
     return true;
 }
 
 void Client::feed(Channel& channel) {
-    channel.starved = false;
-    std::vector<EventGraph::Ref> hungry;
-    std::erase_if(starved_, [&](EventGraph::Ref ref) {
-        const EventGraph::Node* node = graph_.resolve(ref);
-        if (node != nullptr && node->task.channel == &channel) hungry.push_back(ref);
-        return node == nullptr || node->task.channel == &channel;
-    });
-    for (const EventGraph::Ref ref : hungry) {
+    for (uint32_t i = 0; i < kFedAtOnce && channel.starved(); i++) {
+        const EventGraph::Ref ref = channel.hungry.front();
+        channel.hungry.pop_front();
         if (graph_.resolve(ref) == nullptr) continue;
         auto found = waiters_.find(ref.node);
         if (found != waiters_.end()) found->second->on_credit();

@@ -76,7 +76,7 @@ class Client {
     }
     uint32_t hot_channels = 0;  ///< channels that the worker polls: they share one client's turn
     /// Completes a command: result variable, event, ID, dependents.
-    void finish(Task& task, int64_t result);
+    void finish(Task& task, int64_t result, uint8_t event_flags = 0);
     /// An entry of the worker's queue is due, and no longer in it.
     void timer_due(const TimerQueue::Entry& entry, uint64_t now);
     /// A command of this client was released, or its deadline lowered, by another's.
@@ -91,17 +91,20 @@ class Client {
     /// Lets a task wait for something outside of the graph until resume(), and owns what waits for it. It can
     /// be cancelled at any time, which destroys the waiter. Returns kPending, or -ENOSPC.
     int64_t suspend(Task& task, std::unique_ptr<Waiter> waiter);
-    /// Completes a suspended command and destroys its waiter. Nothing happens if it is over already.
-    void resume(EventGraph::Ref ref, int64_t result);
     /// What a suspended command waits for; nullptr if it is over already.
     Waiter* waiter(EventGraph::Ref ref);
+    /// Completes a suspended command and destroys its waiter. Nothing happens if it is over already.
+    void resume(EventGraph::Ref ref, int64_t result, uint8_t event_flags = 0);
     /// An event (FC_E_MORE) of a suspended FC_F_MULTISHOT command, which goes on. False: no event slot is
     /// free; nothing happened, and the waiter's on_credit() is called when there may be one.
     bool shot(EventGraph::Ref ref, int64_t result, uint8_t event_flags = 0);
     /// Has Waiter::on_timer() of a suspended command called at that time (CLOCK_MONOTONIC ns; 0: never),
     /// instead of what was set before.
     void set_timer(EventGraph::Ref ref, uint64_t when);
-    /// A channel with starved shots may have event slots again.
+    /// Would shot() find an event slot? For those who must not take what they could not report. False: as
+    /// with shot().
+    bool can_shoot(EventGraph::Ref ref);
+    /// A channel with starved shots has event slots again: tells some of them.
     void feed(Channel& channel);
 
     // Ops of the graph itself; rows of the op table.
@@ -153,7 +156,6 @@ class Client {
     size_t ready_head_ = 0;
     uint32_t running_ = 0;                                           ///< jobs out in a pool
     std::unordered_map<uint32_t, std::unique_ptr<Waiter>> waiters_;  ///< by node
-    std::vector<EventGraph::Ref> starved_;                           ///< shots without an event slot
     uint64_t debt_ = 0;        ///< work beyond its commands that it caused and has not paid for
     uint64_t debt_round_ = 0;  ///< the worker's round in which it paid last
     bool dying_ = false;

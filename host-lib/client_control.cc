@@ -107,6 +107,7 @@ ControlResult Client::add_region(RegionConfig config) {
 
 void Client::remove_region(uint32_t key, ControlDone done) {
     if (key == 0 && regions_.arena() != nullptr) return done({-EBUSY});
+    if (const Region* found = regions_.find(key); found != nullptr && found->pools > 0) return done({-EBUSY});
     std::unique_ptr<Region> region = regions_.take(key);
     if (region == nullptr) return done({-ENOENT});
     if (region->pins == 0) {

@@ -25,6 +25,7 @@ struct DomainState {
     std::string name;
     Limits limits;
     std::vector<std::shared_ptr<File>> shares;
+    NetPolicy net;
     std::shared_ptr<File> streams[kStreams];
     /// One thread for each stream, so that a read of a silent terminal holds up nothing else and writes keep
     /// their order.

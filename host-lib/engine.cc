@@ -115,6 +115,7 @@ std::unique_ptr<Domain> Engine::create_domain(DomainConfig config) {
     state->call_budget = std::make_shared<Budget>(config.limits.max_domain_call_bytes);
     state->region_budget = std::make_shared<Budget>(config.limits.max_domain_region_bytes);
     state->handle_budget = std::make_shared<Budget>(config.limits.max_domain_handles);
+    state->net = NetPolicy(config.net);
     for (const ShareConfig& share : config.shares)
         state->shares.push_back(open_share(share, static_cast<int>(state->shares.size())));
     const int fds[kStreams] = {config.streams.in, config.streams.out, config.streams.err,

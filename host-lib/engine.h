@@ -12,6 +12,7 @@
 #include <farcall/control.h>
 
 #include "host-lib/guest_memory.h"
+#include "host-lib/net_policy.h"
 
 namespace farcall {
 
@@ -75,6 +76,7 @@ struct ClientPeer {
 struct DomainConfig {
     std::string name;
     std::vector<ShareConfig> shares;  ///< at most FC_MAX_SHARES
+    NetConfig net;                    ///< nothing, unless it says otherwise
     StreamConfig streams;
     Limits limits;
 };

@@ -11,6 +11,7 @@
 #include "host-lib/client.h"
 #include "host-lib/operands.h"
 #include "host-lib/share.h"
+#include "host-lib/socket.h"
 #include "host-lib/transfer_job.h"
 
 namespace farcall {
@@ -80,6 +81,7 @@ int64_t op_close(Client& client, Task& task, const Operands& operands) {
     if (operands.handle < FC_FIRST_HANDLE) {
         return client.handles().find(operands.handle) == nullptr ? -EBADF : -EPERM;
     }
+    if (Socket* socket = client.handles().get<Socket>(operands.handle)) abandon(*socket);
     const File* file = client.handles().get<File>(operands.handle);
     const bool here = file == nullptr || !close_may_block(*file);
     std::shared_ptr<HostObject> object = client.handles().remove(operands.handle);

@@ -26,7 +26,7 @@ HandleTable::~HandleTable() {
 }
 
 int64_t HandleTable::add(std::shared_ptr<HostObject> object) {
-    if (free_.empty() && (slots_.size() >= max_handles_ || slots_.size() > kIndexMask)) return -EMFILE;
+    if (full()) return -EMFILE;
     if (budget_ != nullptr && !budget_->take(1)) return -ENFILE;
     if (free_.empty()) {
         free_.push_back(static_cast<uint32_t>(slots_.size()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -61,6 +62,8 @@ class HandleTable {
 
     /// Puts an object at a fixed handle below FC_FIRST_HANDLE.
     void set_fixed(uint32_t handle, std::shared_ptr<HostObject> object);
+    /// add() would give -EMFILE: for those who must not make what they could not name.
+    bool full() const { return free_.empty() && slots_.size() >= std::min(max_handles_, kMaxSlots); }
     /// Returns the handle, positive as s32, or -EMFILE, or -ENFILE: the domain has too many.
     int64_t add(std::shared_ptr<HostObject> object);
     /// nullptr when the handle names nothing.
@@ -86,6 +89,7 @@ class HandleTable {
         std::shared_ptr<HostObject> object;
         uint32_t generation = 1;
     };
+    static constexpr uint32_t kMaxSlots = 1u << 16;  ///< an index has 16 bits
     uint32_t max_handles_;
     std::shared_ptr<Budget> budget_;
     std::vector<std::shared_ptr<HostObject>> fixed_;

@@ -6,9 +6,11 @@
 
 #include <farcall/ring.h>
 
+#include "host-lib/buffer_pool.h"
 #include "host-lib/client.h"
 #include "host-lib/file_ops.h"
 #include "host-lib/service_ops.h"
+#include "host-lib/socket_ops.h"
 
 namespace farcall {
 namespace {
@@ -87,24 +89,23 @@ constexpr Row kRows[] = {
     row(FC_OP_COPY, "copy", kHandle | kOffset | kHandle2 | kBuffer | kLength, FC_F_SHORT_STOP, op_copy),
     row(FC_OP_SENDFILE, "sendfile", kHandle | kOffset | kHandle2 | kBuffer | kLength, FC_F_SHORT_STOP,
         op_sendfile),
-    row(FC_OP_SOCKET, "socket", kOffset, 0, op_missing),
-    row(FC_OP_BIND, "bind", kHandle | kOffset | kMemory, 0, op_missing),
-    row(FC_OP_LISTEN, "listen", kHandle | kOffset, 0, op_missing),
-    row(FC_OP_ACCEPT, "accept", kHandle | kMemory, FC_F_MULTISHOT, op_missing),
-    row(FC_OP_CONNECT, "connect", kHandle | kOffset | kMemory, 0, op_missing),
-    row(FC_OP_SEND, "send", kHandle | kMemory | kFlags, FC_F_SHORT_STOP, op_missing),
-    row(FC_OP_RECV, "recv", kHandle | kOffset | kMemory | kFlags, FC_F_SHORT_STOP | FC_F_MULTISHOT,
-        op_missing),
-    row(FC_OP_SENDMSG, "sendmsg", kHandle | kMemory | kFlags, 0, op_missing),
-    row(FC_OP_RECVMSG, "recvmsg", kHandle | kMemory | kFlags, 0, op_missing),
-    row(FC_OP_SHUTDOWN, "shutdown", kHandle | kOffset, 0, op_missing),
-    row(FC_OP_GETSOCKOPT, "getsockopt", kHandle | kOffset | kMemory, 0, op_missing),
-    row(FC_OP_SETSOCKOPT, "setsockopt", kHandle | kOffset | kMemory, 0, op_missing),
-    row(FC_OP_GETSOCKNAME, "getsockname", kHandle | kMemory, 0, op_missing),
-    row(FC_OP_GETPEERNAME, "getpeername", kHandle | kMemory, 0, op_missing),
-    row(FC_OP_POLL, "poll", kHandle | kOffset, FC_F_MULTISHOT, op_missing),
-    row(FC_OP_BUFFERS, "buffers", kOffset | kMemory, 0, op_missing),
-    row(FC_OP_BUFFER_RETURN, "buffer_return", kHandle | kOffset, 0, op_missing),
+    row(FC_OP_SOCKET, "socket", kOffset, 0, op_socket),
+    row(FC_OP_BIND, "bind", kHandle | kOffset | kMemory, 0, op_bind),
+    row(FC_OP_LISTEN, "listen", kHandle | kOffset, 0, op_listen),
+    row(FC_OP_ACCEPT, "accept", kHandle | kMemory, FC_F_MULTISHOT, op_accept),
+    row(FC_OP_CONNECT, "connect", kHandle | kOffset | kMemory, 0, op_connect),
+    row(FC_OP_SEND, "send", kHandle | kMemory | kFlags, FC_F_SHORT_STOP, op_send),
+    row(FC_OP_RECV, "recv", kHandle | kOffset | kMemory | kFlags, FC_F_SHORT_STOP | FC_F_MULTISHOT, op_recv),
+    row(FC_OP_SENDMSG, "sendmsg", kHandle | kOffset | kMemory | kFlags, 0, op_sendmsg),
+    row(FC_OP_RECVMSG, "recvmsg", kHandle | kMemory | kFlags, 0, op_recvmsg),
+    row(FC_OP_SHUTDOWN, "shutdown", kHandle | kOffset, 0, op_shutdown),
+    row(FC_OP_GETSOCKOPT, "getsockopt", kHandle | kOffset | kMemory, 0, op_getsockopt),
+    row(FC_OP_SETSOCKOPT, "setsockopt", kHandle | kOffset | kMemory, 0, op_setsockopt),
+    row(FC_OP_GETSOCKNAME, "getsockname", kHandle | kMemory, 0, op_getsockname),
+    row(FC_OP_GETPEERNAME, "getpeername", kHandle | kMemory, 0, op_getpeername),
+    row(FC_OP_POLL, "poll", kHandle | kOffset, FC_F_MULTISHOT, op_poll),
+    row(FC_OP_BUFFERS, "buffers", kOffset | kMemory, 0, op_buffers),
+    row(FC_OP_BUFFER_RETURN, "buffer_return", kHandle | kOffset, 0, op_buffer_return),
     row(FC_OP_EVENT_SHARE, "event_share", kOffset | kBuffer | kLength, 0, Client::op_event_share),
     row(FC_OP_SERVE, "serve", kOffset | kMemory, FC_F_MULTISHOT, op_serve),
     row(FC_OP_SERVICE_OPEN, "service_open", kMemory, 0, op_service_open),

@@ -41,6 +41,9 @@ class Region {
 
     /// Commands that use the memory right now, in the blocking pool; it is not released before they are done.
     uint32_t pins = 0;
+    /// Buffer pools in the memory. They pin it too, for as long as the client wants, so that a removal would
+    /// wait for the client itself: it is refused.
+    uint32_t pools = 0;
     /// Set when REGION_REMOVE waits for the last pin.
     ControlDone on_unpinned;
 

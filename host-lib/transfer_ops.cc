@@ -5,7 +5,10 @@
 
 #include "host-lib/client.h"
 #include "host-lib/file_ops.h"
+#include "host-lib/memory_spans.h"
 #include "host-lib/operands.h"
+#include "host-lib/socket.h"
+#include "host-lib/socket_ops.h"
 #include "host-lib/transfer_job.h"
 
 namespace farcall {
@@ -102,7 +105,23 @@ int find_file(Client& client, uint64_t handle, bool write, File** out) {
     return (write ? file->writable : file->readable) ? 0 : -EBADF;
 }
 
+/// The same on a socket, for a program that reads and writes its descriptors alike.
+int64_t socket_transfer(Client& client, Task& task, const Operands& operands, std::span<const fc_iov> iovs,
+                        bool write) {
+    MemorySpans memory;
+    for (const fc_iov& iov : iovs) {
+        if (int err = memory.add(client, iov.region, iov.buffer, iov.length, !write)) return err;
+    }
+    task.cmd.length = static_cast<uint32_t>(memory.bytes());  // what a short transfer is judged by
+    const auto move = write ? socket_write : socket_read;
+    return move(client, task, operands.handle, operands.offset, std::move(memory));
+}
+
 int64_t transfer_op(Client& client, Task& task, const Operands& operands, bool write) {
+    if (client.handles().get<Socket>(operands.handle) != nullptr) {
+        const fc_iov all{operands.buffer, task.cmd.region, operands.length};
+        return socket_transfer(client, task, operands, {&all, 1}, write);
+    }
     File* file = nullptr;
     if (int err = find_file(client, operands.handle, write, &file)) return err;
     if (operands.length > FC_MAX_TRANSFER) return -EINVAL;
@@ -113,10 +132,12 @@ int64_t transfer_op(Client& client, Task& task, const Operands& operands, bool w
 
 int64_t vector_op(Client& client, Task& task, const Operands& operands, bool write) {
     File* file = nullptr;
-    if (int err = find_file(client, operands.handle, write, &file)) return err;
+    const bool socket = client.handles().get<Socket>(operands.handle) != nullptr;
+    if (int err = socket ? 0 : find_file(client, operands.handle, write, &file)) return err;
     std::array<fc_iov, FC_MAX_IOV> iovs;
     size_t count = 0;
     if (int err = read_iovs(client, task, operands, iovs, &count)) return err;
+    if (socket) return socket_transfer(client, task, operands, std::span(iovs).first(count), write);
     std::array<Part, FC_MAX_IOV> parts;
     uint64_t length = 0;
     for (size_t i = 0; i < count; i++) {

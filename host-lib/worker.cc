@@ -23,9 +23,12 @@ constexpr size_t kReadyBudget = 256;     ///< released commands of one client in
 constexpr uint32_t kRoundsPerLook = 64;  ///< rounds between looks at the clock
 constexpr uint32_t kRoundsPerCheck =
     256;  ///< silent polls of a channel between looks at how long it has been silent
-constexpr uint64_t kLookNs = 50000;    ///< how often a busy worker looks for doorbells of cold channels
-constexpr uint64_t kDoorbellTag = 0;   ///< epoll data of the worker's own eventfd; else a channel id
-constexpr uint64_t kUringTag = ~0ull;  ///< of its io_uring, which the loop looks at anyway
+constexpr uint64_t kLookNs = 50000;  ///< how often a busy worker looks for doorbells of cold channels
+/// How often it looks for sockets: latency of a suspended recv beside a busy channel, against a system call.
+constexpr uint64_t kSocketLookNs = 10000;
+// Epoll data: a channel's id (32 bits), Readiness::kTag and what that says, or one of these.
+constexpr uint64_t kDoorbellTag = 0;        ///< the worker's own eventfd
+constexpr uint64_t kUringTag = 1ull << 32;  ///< its io_uring, which the loop looks at anyway
 
 void pause_cpu() {
     __builtin_ia32_pause();
@@ -56,7 +59,8 @@ Worker::Worker(Config config, BlockingPool& pool)
     : config_(config),
       pool_(pool),
       doorbell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      readiness_(epoll_.get()) {
     if (!doorbell_ || !epoll_) throw errno_error("cannot create a worker's descriptors");
     watch(doorbell_.get(), kDoorbellTag);
     if (config_.uring) {
@@ -133,11 +137,12 @@ void Worker::loop() {
         bool busy = drain_inbox();
         busy |= serve_hot();
         busy |= reap_uring();
+        busy |= readiness_.run();
         busy |= run_ready();
         flush();
         if (round_ % kRoundsPerLook == 0) look_around();
-        // A timer that look_around() found due may have released commands since run_ready().
-        if (busy || !ready_.empty()) continue;
+        // What look_around() found may have released commands since run_ready().
+        if (busy || !ready_.empty() || readiness_.scheduled()) continue;
         if (hot_.empty()) {
             sleep();
         } else {
@@ -224,9 +229,9 @@ void Worker::flush() {
 void Worker::look_around() {
     const uint64_t now = monotonic_ns();
     if (!timers_.empty() && timers_.next() <= now) run_timers();
-    if (now - last_look_ < kLookNs) return;
+    if (now - last_look_ < (readiness_.interested() ? kSocketLookNs : kLookNs)) return;
     last_look_ = now;
-    if (!cold_.empty()) on_epoll(0);
+    if (!cold_.empty() || readiness_.interested()) on_epoll(0);
 }
 
 void Worker::run_timers() {
@@ -281,19 +286,26 @@ void Worker::on_epoll(int timeout_ms) {
     }
     const int count = epoll_pwait2(epoll_.get(), events, std::size(events), limit, nullptr);
     for (int i = 0; i < count; i++) {
-        if (events[i].data.u64 == kDoorbellTag) {
-            uint64_t rings;
-            [[maybe_unused]] const ssize_t n = read(doorbell_.get(), &rings, sizeof(rings));
-            stats_.doorbells.add();
-            warm_ready();
-            continue;
+        if (events[i].data.u64 & Readiness::kTag) {
+            readiness_.on_event(events[i].data.u64, events[i].events);
+        } else {
+            on_doorbell(events[i].data.u64, events[i].events);
         }
-        if (events[i].data.u64 == kUringTag) continue;
-        auto found = channels_.find(static_cast<ChannelId>(events[i].data.u64));
-        if (found == channels_.end()) continue;
-        drain_doorbell(*found->second, events[i].events);
-        if (found->second->has_news()) warm(*found->second);
     }
+}
+
+void Worker::on_doorbell(uint64_t data, uint32_t events) {
+    if (data == kDoorbellTag) {
+        uint64_t rings;
+        [[maybe_unused]] const ssize_t n = read(doorbell_.get(), &rings, sizeof(rings));
+        stats_.doorbells.add();
+        return warm_ready();
+    }
+    if (data == kUringTag) return;
+    auto found = channels_.find(static_cast<ChannelId>(data));
+    if (found == channels_.end()) return;
+    drain_doorbell(*found->second, events);
+    if (found->second->has_news()) warm(*found->second);
 }
 
 // The client may ring as often as it likes; what it sent is thrown away, a bounded amount at a time.

@@ -13,6 +13,7 @@
 #include "host-lib/blocking_pool.h"
 #include "host-lib/client.h"
 #include "host-lib/message.h"
+#include "host-lib/readiness.h"
 #include "host-lib/stats.h"
 #include "host-lib/timer_queue.h"
 #include "host-lib/uring_backend.h"
@@ -52,6 +53,9 @@ class Worker : private GraphDirectory {
     /// Takes the job if the worker's io_uring can do it; it is handed to the kernel before the round ends.
     bool run_in_kernel(std::unique_ptr<Job>& job) { return uring_ != nullptr && uring_->take(job); }
     TimerQueue& timers() { return timers_; }
+    Readiness& readiness() { return readiness_; }
+    /// Where the next bind to port 0 begins to look: not where the last one did.
+    uint32_t next_port() { return next_port_++; }
     /// Counts turns of the worker's loop.
     uint64_t round() const { return round_; }
     ChannelId new_channel_id();
@@ -92,6 +96,7 @@ class Worker : private GraphDirectory {
     void warm_ready();
     void sleep();
     void on_epoll(int timeout_ms);
+    void on_doorbell(uint64_t data, uint32_t events);
 
     const Config config_;
     BlockingPool& pool_;
@@ -99,6 +104,7 @@ class Worker : private GraphDirectory {
     UniqueFd doorbell_;
     UniqueFd epoll_;
     std::unique_ptr<UringBackend> uring_;
+    Readiness readiness_;
     boost::lockfree::queue<Message*> inbox_{256};
     std::atomic<bool> asleep_{false};
     std::atomic<bool> stop_{false};
@@ -112,6 +118,7 @@ class Worker : private GraphDirectory {
     uint32_t next_channel_ = 1;
     uint32_t next_client_ = 1;
     uint64_t round_ = 0;
+    uint32_t next_port_ = 0;
     uint64_t last_look_ = 0;
     std::jthread thread_;
 };

@@ -35,10 +35,10 @@ int set_up(farcall_channel& channel, uint32_t flags) {
 /// host's line is not read.
 uint32_t free_slots(farcall_channel& channel, uint32_t wanted) {
     const uint32_t next = channel.command_tail + channel.staged_count;
-    const uint32_t completed = channel.completed();
-    const uint32_t events = channel.event_slots - (next - completed);
+    const uint32_t events = channel.event_slots - (next - channel.completed);
     const auto slots = [&] { return channel.command_slots - (next - channel.command_head); };
-    if (static_cast<int32_t>(completed - channel.command_head) > 0) channel.command_head = completed;
+    if (static_cast<int32_t>(channel.completed - channel.command_head) > 0)
+        channel.command_head = channel.completed;
     if (slots() < wanted && events >= wanted) {
         const uint32_t head = fc_load_acquire(&channel.header->command_head);
         // Believed only if it can be true: between what we knew and what we posted.
@@ -51,15 +51,29 @@ uint32_t free_slots(farcall_channel& channel, uint32_t wanted) {
 void publish(farcall_channel& channel, const fc_command& command) {
     fc_command_publish(channel.commands, channel.command_slots - 1, channel.command_tail, &command);
     channel.command_tail++;
-    channel.multishot |= (command.flags & FC_F_MULTISHOT) != 0;
     channel.counters.posts++;
+    if ((command.flags & FC_F_MULTISHOT) != 0) channel.shots = true;
 }
 
-void notify(farcall_channel& channel) {
-    if (!fc_doorbell_needed(channel.header, channel.command_tail)) return;
+void ring(farcall_channel& channel) {
     channel.counters.doorbells++;
     if (channel.client->transport->ring_doorbell(channel.rings, channel.counters.system_calls) < 0)
         channel.dead = true;
+}
+
+void notify(farcall_channel& channel) {
+    if (fc_doorbell_needed(channel.header, channel.command_tail)) ring(channel);
+}
+
+/// Gives the slots of events that were read back. Shots may have used up all of them, and then the worker
+/// sleeps until it is told: PROTOCOL.md, section 5, the second rule.
+void give_slots_back(farcall_channel& channel) {
+    if (!channel.shots) {
+        fc_store_release(&channel.header->event_head, channel.event_head);
+        return;
+    }
+    if (fc_credit_doorbell_needed(channel.header, channel.event_head)) ring(channel);
+    channel.shots = channel.in_flight() != 0;
 }
 
 /// Reads events into `out`, a pointer to fc_event or fc_event_ts.
@@ -70,7 +84,7 @@ int read_events(farcall_channel& channel, Event* out, uint32_t max) {
         const fc_event* slot = channel.event_slot(channel.event_head);
         fc_event event;
         if (!fc_event_read(slot, channel.event_head, &event)) break;
-        if ((event.flags & FC_E_MORE) != 0) channel.shots++;
+        if ((event.flags & FC_E_MORE) == 0) channel.completed++;
         if constexpr (sizeof(Event) == sizeof(fc_event_ts)) {
             const auto* larger = reinterpret_cast<const fc_event_ts*>(slot);
             out[count].event = event;
@@ -84,9 +98,7 @@ int read_events(farcall_channel& channel, Event* out, uint32_t max) {
     if (count > 0) {
         channel.idle_polls = 0;
         channel.counters.events += count;
-        fc_store_release(&channel.header->event_head, channel.event_head);
-        // Shots are not bounded by what we post: the worker may sleep for want of event slots.
-        if (channel.multishot) notify(channel);
+        give_slots_back(channel);
         return static_cast<int>(count);
     }
     if (channel.dead) return -EPIPE;
@@ -169,7 +181,7 @@ unsigned farcall_space(farcall_channel* channel) {
 }
 
 unsigned farcall_in_flight(farcall_channel* channel) {
-    return channel->command_tail - channel->completed();
+    return channel->in_flight();
 }
 
 int farcall_poll(farcall_channel* channel, fc_event* out, unsigned max) {

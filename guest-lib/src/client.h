@@ -37,8 +37,8 @@ struct farcall_channel {
     uint32_t command_tail = 0;  ///< next command to publish
     uint32_t command_head = 0;  ///< commands before this one have surely left the ring
     uint32_t event_head = 0;    ///< next event to read
-    uint32_t shots = 0;         ///< events read that left their command in flight (FC_E_MORE)
-    bool multishot = false;     ///< there was an FC_F_MULTISHOT command
+    uint32_t completed = 0;     ///< commands whose last event was read: event_head without the shots
+    bool shots = false;  ///< a multishot command may be in flight, so there may be more events than slots
     uint32_t idle_polls = 0;
     bool dead = false;
     uint64_t spin_ns = 0;
@@ -46,11 +46,11 @@ struct farcall_channel {
     uint64_t end_id = 0;
     farcall_counters counters{};
 
-    /// Commands whose last event has been read.
-    uint32_t completed() const { return event_head - shots; }
     fc_event* event_slot(uint32_t index) const {
         return fc_event_slot(events, event_slots - 1, event_size, index);
     }
+    /// Commands whose last event has not been read.
+    uint32_t in_flight() const { return command_tail - completed; }
     bool event_waits() const {
         fc_event ignored;
         return fc_event_read(event_slot(event_head), event_head, &ignored) != 0;

@@ -92,7 +92,7 @@ enum fc_opcode {
 	FC_OP_CONNECT = 29,	/* handle, address in region/buffer/length */
 	FC_OP_SEND = 30,	/* handle, region/buffer/length, op_flags: FC_MSG_* */
 	FC_OP_RECV = 31,	/* the same; with FC_MSG_POOL: offset = handle of a buffer pool, see FC_E_BUFFER */
-	FC_OP_SENDMSG = 32,	/* handle, struct fc_msg in region/buffer/length, op_flags: FC_MSG_* */
+	FC_OP_SENDMSG = 32,	/* handle, struct fc_msg in region/buffer/length, op_flags: FC_MSG_*; offset as BIND has it */
 	FC_OP_RECVMSG = 33,	/* the same; name_length and flags of the struct are filled */
 	FC_OP_SHUTDOWN = 34,	/* handle, offset = SHUT_* */
 	FC_OP_GETSOCKOPT = 35,	/* handle, offset = level | name << 32, region/buffer/length. Result: bytes */
@@ -167,6 +167,7 @@ enum fc_opcode {
 #define FC_FALLOCATE_PUNCH_HOLE 0x2u /* needs KEEP_SIZE */
 #define FC_FALLOCATE_ZERO_RANGE 0x10u
 #define FC_MSG_PEEK 0x2u
+#define FC_MSG_TRUNC 0x20u /* RECV, RECVMSG: the result is the whole datagram's length */
 #define FC_MSG_DONTWAIT 0x40u
 #define FC_MSG_WAITALL 0x100u
 #define FC_MSG_NOSIGNAL 0x4000u /* always in force */

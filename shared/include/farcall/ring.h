@@ -139,6 +139,18 @@ static inline int fc_event_read(const struct fc_event *slot, fc_u32 head, struct
 	return 1;
 }
 
+/*
+ * Client, after reading events, where it may have more commands or shots under way than event slots: gives the slots back
+ * and says whether the worker sleeps. Full barrier, then the flag, as fc_doorbell_needed(): the worker looks at event_head
+ * once more after arming.
+ */
+static inline int fc_credit_doorbell_needed(struct fc_ring_header *header, fc_u32 event_head)
+{
+	fc_store_release(&header->event_head, event_head);
+	fc_full_barrier();
+	return fc_load_relaxed(&header->worker_armed) != 0;
+}
+
 /* --- sleeping: publish, full barrier, re-check, sleep ---------------------------------------------------------- */
 
 /* Either side arms its flag, and must look at its ring once more before it sleeps. */

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "host-lib/memory_spans.h"
+#include "host-lib/ops.h"
+
+namespace farcall {
+
+/// Copies the struct fc_msg of a command, once. Its region in *region. -EINVAL: too short, reserved fields;
+/// errors of memory.
+int read_message(Client& client, const Task& task, const Operands& operands, bool host_writes, fc_msg* out,
+                 Region** region);
+
+}  // namespace farcall
