@@ -85,6 +85,7 @@ TEST_F(Cli, CommandLineMistakes) {
     expect_refused("run --io disk -- true", "--io");
     expect_refused("serve --socket /nonexistent/socket --io disk", "--io");
     expect_refused("doctor --xml", "--xml");
+    expect_refused("run --net internet -- true", "internet");
     expect_refused("serve", "--socket");
     expect_refused("serve --socket /nonexistent/socket", "/nonexistent: No such file");
     expect_refused("serve --socket /nonexistent/socket --share /nonexistent/share", "/nonexistent/share");
@@ -129,6 +130,34 @@ TEST_F(Cli, MistakesAboutTheCommandAreReportedWithoutKvm) {
     fs::resize_file(dir_.path() / "large", 200 << 20);
     expect_refused("run --memory 64M --add " + (dir_.path() / "large").string() + ":/large -- true",
                    "too little guest memory");
+}
+
+// Both commands that take them; each sentence names the bad word.
+TEST_F(Cli, NetworkMistakesNameTheWord) {
+    for (const std::string start : {"run ", "serve --socket /nonexistent/socket "}) {
+        const std::string end = start == "run " ? " -- true" : "";
+        const auto refused = [&](const std::string& option, const std::string& words) {
+            expect_refused(start + option + end, words);
+        };
+        refused("--allow everything", "'everything'");
+        refused("--allow tcp:127.0.0.1", "'tcp:127.0.0.1'");
+        refused("--allow icmp:127.0.0.1:1", "'icmp'");
+        refused("--allow tcp:localhost:1", "'localhost'");
+        refused("--allow tcp:::1:80", "'::1'");
+        refused("--allow tcp:127.0.0.1/33:1", "'33'");
+        refused("--allow tcp:[::1]/129:1", "'129'");
+        refused("--allow tcp:127.0.0.1/x:1", "'x'");
+        refused("--allow tcp:127.0.0.1:http", "'http'");
+        refused("--allow tcp:127.0.0.1:0", "'0'");
+        refused("--allow tcp:127.0.0.1:9-8", "'9-8'");
+        refused("--allow tcp:127.0.0.1:65536", "'65536'");
+        refused("--publish http", "'http'");
+        refused("--publish 80/sctp", "'sctp'");
+        refused("--publish 1.2.3:80", "'1.2.3'");
+        refused("--publish [::g]:80", "'[::g]'");
+        refused("--publish 80:0", "'0'");
+        refused("--publish 80-90:80", "a range");
+    }
 }
 
 // Runs what follows with a /dev of its own, in which `make` has put what it wants.

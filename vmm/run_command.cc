@@ -10,6 +10,7 @@
 #include "host-lib/error.h"
 #include "vmm/io_option.h"
 #include "vmm/layout.h"
+#include "vmm/net_option.h"
 #include "vmm/probe.h"
 #include "vmm/run_options.h"
 #include "vmm/session.h"
@@ -63,6 +64,7 @@ SessionConfig make_session_config(const RunOptions& options) {
     config.engine.io = options.io;
     for (const std::string& share : options.shares)
         config.shares.push_back(parse_share(share));
+    config.net = parse_net(options.net);
     config.files = choose_guest(options);
     config.command = make_guest_command(options);
     config.sandbox = !options.no_sandbox;
@@ -153,6 +155,7 @@ void add_command_options(CLI::App& app, RunOptions& options) {
     app.add_option("--share", options.shares, "DIR[:ro|:rw]: a directory that the guest may use; repeatable")
         ->type_size(1)
         ->allow_extra_args(false);
+    add_net_options(app, options.net);
     app.add_option("--add", options.additions, "HOSTPATH[:GUESTPATH]: more files for the guest; repeatable")
         ->type_size(1)
         ->allow_extra_args(false);

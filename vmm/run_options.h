@@ -6,6 +6,7 @@
 
 #include "host-lib/engine.h"
 #include "vmm/guest_files.h"
+#include "vmm/net_option.h"
 
 namespace farcall::vmm {
 
@@ -22,6 +23,7 @@ struct RunOptions {
     std::string worker_cores = "auto";
     IoBackend io = IoBackend::kAuto;
     std::vector<std::string> shares;
+    NetOptions net;
     std::vector<std::string> additions;
     std::vector<std::string> environment;
     std::string directory = "/";

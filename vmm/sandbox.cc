@@ -5,6 +5,7 @@
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
@@ -92,6 +93,23 @@ constexpr int kAllowed[] = {
     SCMP_SYS(exit_group),      // the process
 };
 
+// handles of the guest: sockets; only where the user lets it use some
+constexpr int kAllowedOnSockets[] = {
+    SCMP_SYS(bind),         // FC_OP_BIND, FC_OP_LISTEN
+    SCMP_SYS(listen),       // FC_OP_LISTEN
+    SCMP_SYS(accept4),      // FC_OP_ACCEPT
+    SCMP_SYS(connect),      // FC_OP_CONNECT
+    SCMP_SYS(sendmsg),      // FC_OP_SEND, FC_OP_SENDMSG
+    SCMP_SYS(recvmsg),      // FC_OP_RECV, FC_OP_RECVMSG
+    SCMP_SYS(recvfrom),     // a datagram that the policy drops
+    SCMP_SYS(shutdown),     // FC_OP_SHUTDOWN
+    SCMP_SYS(getsockopt),   // FC_OP_GETSOCKOPT
+    SCMP_SYS(setsockopt),   // FC_OP_SETSOCKOPT
+    SCMP_SYS(getsockname),  // FC_OP_GETSOCKNAME
+    SCMP_SYS(getpeername),  // FC_OP_GETPEERNAME
+};
+constexpr unsigned kAllowedFamilies[] = {AF_UNIX, AF_INET, AF_INET6};  // FC_OP_SOCKET
+
 // ioctl() is a thousand system calls: only these.
 constexpr unsigned long kAllowedIoctls[] = {
     KVM_RUN,              // vCPUs
@@ -108,12 +126,21 @@ void check(int result) {
     if (result < 0) throw errno_error("cannot restrict system calls", -result);
 }
 
+void allow_sockets(void* filter) {
+    for (const int number : kAllowedOnSockets)
+        check(::seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0));
+    for (const unsigned family : kAllowedFamilies)
+        check(
+            ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0_32(SCMP_CMP_EQ, family)));
+}
+
 }  // namespace
 
-void drop_privileges(bool keep_file_access) {
+void drop_privileges(bool keep_file_access, bool keep_low_ports) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) throw errno_error("cannot give up gaining privileges");
-    const uint32_t kept =
-        keep_file_access ? 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH | 1u << CAP_FOWNER : 0;
+    uint32_t kept = 0;
+    if (keep_file_access) kept |= 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH | 1u << CAP_FOWNER;
+    if (keep_low_ports) kept |= 1u << CAP_NET_BIND_SERVICE;
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
     if (::syscall(SYS_capget, &header, data) < 0)
@@ -126,13 +153,14 @@ void drop_privileges(bool keep_file_access) {
     if (::syscall(SYS_capset, &header, data) < 0) throw errno_error("cannot drop capabilities");
 }
 
-void restrict_system_calls() {
+void restrict_system_calls(bool network) {
     const std::unique_ptr<void, void (*)(void*)> filter(::seccomp_init(SCMP_ACT_ERRNO(EPERM)),
                                                         ::seccomp_release);
     if (filter == nullptr) throw Error("cannot restrict system calls: libseccomp is out of memory");
     check(::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1));
     for (const int number : kAllowed)
         check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 0));
+    if (network) allow_sockets(filter.get());
     for (const unsigned long request : kAllowedIoctls) {
         check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
                                  SCMP_A1_32(SCMP_CMP_EQ, static_cast<uint32_t>(request))));

@@ -18,6 +18,7 @@
 #include "host-lib/local_server.h"
 #include "host-lib/stats_server.h"
 #include "vmm/io_option.h"
+#include "vmm/net_option.h"
 
 namespace farcall::vmm {
 
@@ -33,6 +34,7 @@ struct ServeOptions {
     IoBackend io = IoBackend::kAuto;
     std::string control;
     uint64_t client_rate = 0;
+    NetOptions net;
 };
 
 /// DIR, DIR:ro or DIR:rw; read-only unless it says otherwise.
@@ -74,6 +76,7 @@ void serve(const ServeOptions& options) {
     domain_config.limits.commands_per_s = options.client_rate;
     for (const std::string& share : options.shares)
         domain_config.shares.push_back(parse_share(share));
+    domain_config.net = parse_net(options.net);
     if (domain_config.shares.size() > FC_MAX_SHARES) {
         throw Error("at most " + std::to_string(FC_MAX_SHARES) + " directories can be shared");
     }
@@ -117,6 +120,7 @@ void add_serve_command(CLI::App& app) {
     command->add_option("--worker-cores", options->worker_cores, "cores to pin the workers to, in order")
         ->delimiter(',');
     add_io_option(*command, options->io);
+    add_net_options(*command, options->net);
     command->add_option("--allow-uid", options->users, "also serve this user; may be given more than once")
         ->type_name("UID")
         ->allow_extra_args(false);

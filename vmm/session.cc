@@ -14,6 +14,7 @@
 #include <farcall/init.h>
 
 #include "host-lib/error.h"
+#include "vmm/net_option.h"
 #include "vmm/sandbox.h"
 
 namespace farcall::vmm {
@@ -84,6 +85,7 @@ Session::Session(const Kvm& kvm, const SessionConfig& config, PreparedGuest gues
       timer_(make_timer(config.timeout)),
       on_terminal_(config.command.terminal.has_value()),
       sandbox_(config.sandbox),
+      network_(!config.net.empty()),
       machine_(kvm, config.machine, std::move(guest.ram)) {
     std::array<int, 2> pipe{};
     if (::pipe2(pipe.data(), O_CLOEXEC) < 0) throw errno_error("cannot create a pipe");
@@ -96,7 +98,7 @@ Session::Session(const Kvm& kvm, const SessionConfig& config, PreparedGuest gues
     if (!signals_) throw errno_error("cannot create a signalfd");
     machine_.boot(guest.kernel);
     // Files have been read as whoever started us; the engine's threads do not exist yet.
-    if (sandbox_) drop_privileges(!config.shares.empty());
+    if (sandbox_) drop_privileges(!config.shares.empty(), needs_low_ports(config.net));
     make_engine(config);
 }
 
@@ -118,6 +120,7 @@ void Session::make_engine(const SessionConfig& config) {
     domain.name = "guest";
     domain.shares = config.shares;
     domain.limits = config.limits;
+    domain.net = config.net;
     domain.streams.in = open_or_none(STDIN_FILENO);
     domain.streams.out = open_or_none(STDOUT_FILENO);
     domain.streams.err = open_or_none(STDERR_FILENO);
@@ -137,7 +140,7 @@ void Session::make_engine(const SessionConfig& config) {
 Stop Session::run() {
     if (on_terminal_) raw_.emplace();
     machine_.prepare();
-    if (sandbox_) restrict_system_calls();
+    if (sandbox_) restrict_system_calls(network_);
     machine_.start();
     wait_for_end();
     machine_.stop();

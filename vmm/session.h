@@ -23,6 +23,7 @@ struct SessionConfig {
     MachineConfig machine;
     EngineConfig engine;
     std::vector<ShareConfig> shares;
+    NetConfig net;
     GuestFiles files;
     GuestCommand command;
     std::string command_line;
@@ -76,6 +77,7 @@ class Session {
     UniqueFd timer_;
     bool on_terminal_;
     bool sandbox_;
+    bool network_;  ///< clients may use sockets
     bool asked_to_end_ = false;
     Machine machine_;
     std::unique_ptr<Engine> engine_;

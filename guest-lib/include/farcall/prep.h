@@ -188,6 +188,157 @@ static inline void farcall_prep_reply(struct fc_command *command, fc_u64 token, 
 	farcall_prep_buffer(command, region, buffer, length);
 }
 
+/* --- sockets: addresses are Linux's struct sockaddr_*, in shared memory -------------------------------------------- */
+
+static inline void farcall_prep_socket(struct fc_command *command, unsigned family, unsigned type, unsigned protocol)
+{
+	farcall_prep(command, FC_OP_SOCKET);
+	command->offset = (fc_u64)(family & 0xffff) | (fc_u64)(type & 0xffff) << 16 | (fc_u64)protocol << 32;
+}
+
+/* directory: where a Unix path starts (FC_HANDLE_SHARE(n) or an open directory), else 0. */
+static inline void farcall_prep_bind(struct fc_command *command, fc_u32 handle, fc_u32 region, fc_u64 address,
+				     fc_u32 length, fc_u32 directory)
+{
+	farcall_prep(command, FC_OP_BIND);
+	command->handle = handle;
+	command->offset = directory;
+	farcall_prep_buffer(command, region, address, length);
+}
+
+static inline void farcall_prep_connect(struct fc_command *command, fc_u32 handle, fc_u32 region, fc_u64 address,
+					fc_u32 length, fc_u32 directory)
+{
+	farcall_prep_bind(command, handle, region, address, length, directory);
+	command->opcode = FC_OP_CONNECT;
+}
+
+static inline void farcall_prep_listen(struct fc_command *command, fc_u32 handle, unsigned backlog)
+{
+	farcall_prep(command, FC_OP_LISTEN);
+	command->handle = handle;
+	command->offset = backlog;
+}
+
+/* With farcall_add_flags(FC_F_MULTISHOT): a handle for each connection. */
+static inline void farcall_prep_accept(struct fc_command *command, fc_u32 handle)
+{
+	farcall_prep(command, FC_OP_ACCEPT);
+	command->handle = handle;
+}
+
+/* msg_flags: FC_MSG_*. A stream is sent whole, unless FC_MSG_DONTWAIT. */
+static inline void farcall_prep_send(struct fc_command *command, fc_u32 handle, fc_u32 region, fc_u64 buffer,
+				     fc_u32 length, unsigned msg_flags)
+{
+	farcall_prep(command, FC_OP_SEND);
+	command->handle = handle;
+	command->op_flags = (fc_u16)msg_flags;
+	farcall_prep_buffer(command, region, buffer, length);
+}
+
+static inline void farcall_prep_recv(struct fc_command *command, fc_u32 handle, fc_u32 region, fc_u64 buffer,
+				     fc_u32 length, unsigned msg_flags)
+{
+	farcall_prep_send(command, handle, region, buffer, length, msg_flags);
+	command->opcode = FC_OP_RECV;
+}
+
+/*
+ * The host picks a buffer of `pool` (see farcall_prep_buffers()) for at most `length` bytes (0: what a buffer holds): the
+ * event has FC_E_BUFFER. With farcall_add_flags(FC_F_MULTISHOT): for all that arrives, until there is no buffer (-ENOBUFS).
+ */
+static inline void farcall_prep_recv_pool(struct fc_command *command, fc_u32 handle, fc_u32 pool, fc_u32 length)
+{
+	farcall_prep(command, FC_OP_RECV);
+	command->handle = handle;
+	command->offset = pool;
+	command->length = length;
+	command->op_flags = FC_MSG_POOL;
+}
+
+/* A struct fc_msg at `message`; its iov is an arena offset. directory: as with bind. */
+static inline void farcall_prep_sendmsg(struct fc_command *command, fc_u32 handle, fc_u32 region, fc_u64 message,
+					unsigned msg_flags, fc_u32 directory)
+{
+	farcall_prep(command, FC_OP_SENDMSG);
+	command->handle = handle;
+	command->offset = directory;
+	command->op_flags = (fc_u16)msg_flags;
+	farcall_prep_buffer(command, region, message, (fc_u32)sizeof(struct fc_msg));
+}
+
+static inline void farcall_prep_recvmsg(struct fc_command *command, fc_u32 handle, fc_u32 region, fc_u64 message,
+					unsigned msg_flags)
+{
+	farcall_prep_sendmsg(command, handle, region, message, msg_flags, 0);
+	command->opcode = FC_OP_RECVMSG;
+}
+
+/* how: SHUT_*. */
+static inline void farcall_prep_shutdown(struct fc_command *command, fc_u32 handle, unsigned how)
+{
+	farcall_prep(command, FC_OP_SHUTDOWN);
+	command->handle = handle;
+	command->offset = how;
+}
+
+static inline void farcall_prep_getsockopt(struct fc_command *command, fc_u32 handle, unsigned level, unsigned name,
+					   fc_u32 region, fc_u64 value, fc_u32 length)
+{
+	farcall_prep(command, FC_OP_GETSOCKOPT);
+	command->handle = handle;
+	command->offset = (fc_u64)level | (fc_u64)name << 32;
+	farcall_prep_buffer(command, region, value, length);
+}
+
+static inline void farcall_prep_setsockopt(struct fc_command *command, fc_u32 handle, unsigned level, unsigned name,
+					   fc_u32 region, fc_u64 value, fc_u32 length)
+{
+	farcall_prep_getsockopt(command, handle, level, name, region, value, length);
+	command->opcode = FC_OP_SETSOCKOPT;
+}
+
+/* The result is the address's length; no more than `length` bytes of it are written. */
+static inline void farcall_prep_getsockname(struct fc_command *command, fc_u32 handle, fc_u32 region, fc_u64 address,
+					    fc_u32 length)
+{
+	farcall_prep(command, FC_OP_GETSOCKNAME);
+	command->handle = handle;
+	farcall_prep_buffer(command, region, address, length);
+}
+
+static inline void farcall_prep_getpeername(struct fc_command *command, fc_u32 handle, fc_u32 region, fc_u64 address,
+					    fc_u32 length)
+{
+	farcall_prep_getsockname(command, handle, region, address, length);
+	command->opcode = FC_OP_GETPEERNAME;
+}
+
+/* events: POLL*. With farcall_add_flags(FC_F_MULTISHOT): a shot for each change. */
+static inline void farcall_prep_poll(struct fc_command *command, fc_u32 handle, unsigned events)
+{
+	farcall_prep(command, FC_OP_POLL);
+	command->handle = handle;
+	command->offset = events;
+}
+
+/* Makes `count` buffers of `bytes` bytes a pool. */
+static inline void farcall_prep_buffers(struct fc_command *command, fc_u32 region, fc_u64 buffer, fc_u32 bytes,
+					fc_u32 count)
+{
+	farcall_prep(command, FC_OP_BUFFERS);
+	command->offset = bytes;
+	farcall_prep_buffer(command, region, buffer, bytes * count);
+}
+
+static inline void farcall_prep_buffer_return(struct fc_command *command, fc_u32 pool, fc_u32 index)
+{
+	farcall_prep(command, FC_OP_BUFFER_RETURN);
+	command->handle = pool;
+	command->offset = index;
+}
+
 /* --- what the event will carry ---------------------------------------------------------------------------------- */
 
 /* Plain user data: only the event carries it. */
