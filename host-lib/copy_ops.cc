@@ -11,6 +11,8 @@
 #include "host-lib/client.h"
 #include "host-lib/file_ops.h"
 #include "host-lib/operands.h"
+#include "host-lib/socket.h"
+#include "host-lib/socket_ops.h"
 #include "host-lib/transfer.h"
 
 namespace farcall {
@@ -130,7 +132,7 @@ int find_input(Client& client, const Task& task, const Operands& operands, Copy*
     return check_offset(*copy->in.file, operands.offset, &copy->in.offset);
 }
 
-/// What SENDFILE writes to: a stream. Other things that take bytes in sequence find their place here.
+/// What SENDFILE writes to beside sockets: a stream.
 int find_sink(Client& client, uint64_t handle, Copy* copy) {
     copy->out.file = client.handles().share<File>(handle);
     if (copy->out.file == nullptr) return -EBADF;
@@ -158,8 +160,13 @@ int64_t op_copy(Client& client, Task& task, const Operands& operands) {
 int64_t op_sendfile(Client& client, Task& task, const Operands& operands) {
     Copy copy;
     if (int err = find_input(client, task, operands, &copy)) return err;
-    if (int err = find_sink(client, operands.handle2, &copy)) return err;
+    const bool socket = client.handles().get<Socket>(operands.handle2) != nullptr;
+    if (int err = socket ? 0 : find_sink(client, operands.handle2, &copy)) return err;
     if (operands.buffer != FC_OFFSET_CURRENT) return -ESPIPE;
+    if (socket) {
+        return socket_sendfile(client, task, operands.handle2, std::move(copy.in.file), copy.in.offset,
+                               operands.length);
+    }
     BlockingPool& pool = pool_for(client, *copy.out.file);
     auto step = [copy = std::move(copy)](std::string&) mutable { return copy.to_stream(); };
     auto job = std::make_unique<StepJob<decltype(step)>>(std::move(step), Output{});

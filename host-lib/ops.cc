@@ -57,10 +57,6 @@ int64_t op_nop(Client&, Task&, const Operands& operands) {
     return operands.length > INT32_MAX ? -EINVAL : static_cast<int64_t>(operands.length);
 }
 
-int64_t op_missing(Client&, Task&, const Operands&) {
-    return -EOPNOTSUPP;
-}
-
 // One row per op, in the order of enum fc_opcode.
 constexpr Row kRows[] = {
     row(FC_OP_NOP, "nop", kLength, 0, op_nop),

@@ -75,6 +75,7 @@ int64_t op_poll(Client& client, Task& task, const Operands& operands) {
     Polled polled;
     if (int err = find_polled(client, operands.handle, &polled)) return err;
     const bool multishot = task.cmd.flags & FC_F_MULTISHOT;
+    if (multishot && (task.cmd.flags & FC_F_DETACH)) return -EINVAL;
     uint32_t ready = kFileReady & mask;
     if (polled.fd >= 0) {
         pollfd look{polled.fd, static_cast<short>(mask), 0};

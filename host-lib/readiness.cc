@@ -40,6 +40,10 @@ bool ReadyWaiter::may_shoot() {
 
 void ReadyWaiter::on_credit() {
     hungry_ = false;
+    look_again();
+}
+
+void ReadyWaiter::look_again() {
     if (watch_ == nullptr) return;
     watch_->news_ = true;
     watch_->schedule(side_);

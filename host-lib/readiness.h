@@ -53,6 +53,8 @@ class ReadyWaiter
   protected:
     Client& client() const { return client_; }
     EventGraph::Ref ref() const { return ref_; }
+    /// Has retry() called in the worker's next round.
+    void look_again();
     /// A multishot command may take one more thing from the descriptor; else it has to wait().
     bool may_shoot();
 

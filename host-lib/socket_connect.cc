@@ -109,7 +109,8 @@ int64_t op_accept(Client& client, Task& task, const Operands& operands) {
     const std::shared_ptr<Socket> socket = client.handles().share<Socket>(operands.handle);
     if (socket == nullptr) return -EBADF;
     const bool multishot = task.cmd.flags & FC_F_MULTISHOT;
-    if (multishot && operands.length != 0) return -EINVAL;  // the next shot would overwrite it
+    // The next shot would overwrite the address; and shots of a detached command would go nowhere.
+    if (multishot && (operands.length != 0 || (task.cmd.flags & FC_F_DETACH))) return -EINVAL;
     AddressPlace place;
     if (operands.length != 0) {
         if (int err =

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <memory>
+
 #include "host-lib/ops.h"
 
 namespace farcall {
 
 class MemorySpans;
+struct File;
 struct Socket;
 
 // Rows of the op table.
@@ -29,5 +32,9 @@ int64_t op_poll(Client& client, Task& task, const Operands& operands);
 /// FC_OFFSET_CURRENT (-ESPIPE).
 int64_t socket_read(Client& client, Task& task, uint64_t handle, uint64_t offset, MemorySpans memory);
 int64_t socket_write(Client& client, Task& task, uint64_t handle, uint64_t offset, MemorySpans memory);
+
+/// SENDFILE to a stream socket (-EINVAL: another); `file` is readable, the rest is checked as well.
+int64_t socket_sendfile(Client& client, Task& task, uint64_t handle, std::shared_ptr<File> file,
+                        int64_t offset, uint32_t length);
 
 }  // namespace farcall

@@ -191,6 +191,7 @@ int64_t start(Client& client, Task& task, Receive receive) {
         if (outcome.kind == Outcome::Kind::kDone) {
             if (outcome.event_flags == 0) return outcome.result;
             client.finish(task, outcome.result, outcome.event_flags);
+            task.node = kNoNode;  // it was given back
             return kPending;
         }
         more = outcome.kind == Outcome::Kind::kAgain;
@@ -207,7 +208,8 @@ int64_t start(Client& client, Task& task, Receive receive) {
 int64_t start_pooled(Client& client, Task& task, const Operands& operands, Receive receive) {
     if (task.cmd.op_flags & ~kPoolFlags) return -EINVAL;
     if (task.cmd.region != 0 || operands.buffer != 0) return -EINVAL;
-    if ((task.cmd.flags & FC_F_MULTISHOT) && (task.cmd.op_flags & FC_MSG_DONTWAIT)) return -EINVAL;
+    const bool senseless = (task.cmd.op_flags & FC_MSG_DONTWAIT) || (task.cmd.flags & FC_F_DETACH);
+    if ((task.cmd.flags & FC_F_MULTISHOT) && senseless) return -EINVAL;
     receive.pool = client.handles().share<BufferPool>(operands.offset);
     if (receive.pool == nullptr) return -EBADF;
     receive.limit = receive.pool->buffer_bytes();

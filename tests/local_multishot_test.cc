@@ -38,7 +38,8 @@ TEST_F(LocalMultishot, AcceptsMoreThanTheRingHolds) {
     const auto listens = static_cast<uint32_t>(made);
     const Bytes any = address_of("127.0.0.1", 0);
     memcpy(memory.data(), any.data(), any.size());
-    farcall_prep_bind(&command, listens, memory.region(), memory.offset(), static_cast<uint32_t>(any.size()), 0);
+    farcall_prep_bind(&command, listens, memory.region(), memory.offset(), static_cast<uint32_t>(any.size()),
+                      0);
     ASSERT_EQ(run(channel, command), 0);
     farcall_prep_listen(&command, listens, 128);
     ASSERT_EQ(run(channel, command), 0);

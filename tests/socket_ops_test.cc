@@ -459,6 +459,77 @@ TEST_F(SocketOps, StreamThroughPoolAndTinyRings) {
     EXPECT_EQ(wrong, 0u);
 }
 
+// Ten times what a socket holds, to a peer that reads slowly: the file's place is kept, and a send behind it
+// waits.
+TEST_F(SocketOps, SendfileToASocket) {
+    std::string text(3 << 20, '\0');
+    for (size_t i = 0; i < text.size(); i++)
+        text[i] = static_cast<char>(i * 31 >> 5);
+    dir_.write("large", text);
+    SocketClient client(*domain_);
+    uint32_t a, b;
+    client.connected_pair(&a, &b);
+    memcpy(client.arena() + kData, "large", 5);
+    fc_command open = client.with_memory(client.command(FC_OP_OPEN, 0), kData, 5);
+    open.op_flags = FC_OPEN_READ;
+    const uint32_t file = client.must(client.run(open).result);
+    fc_command first = client.command(FC_OP_SENDFILE, file, 1 << 20);
+    first.region = a;
+    first.buffer = FC_OFFSET_CURRENT;
+    first.length = 2 << 20;
+    fc_command second = client.command(FC_OP_SENDFILE, file, FC_OFFSET_CURRENT);
+    second.region = a;
+    second.buffer = FC_OFFSET_CURRENT;
+    second.length = 4 << 20;  // more than there is
+    client.post(first);
+    client.post(second);
+    memcpy(client.arena() + kData, "end", 3);
+    const fc_command last = client.send_command(a, kData, 3);
+    client.post(last);
+    std::string got;
+    std::map<uint64_t, int> results;
+    const std::string expected = text.substr(1 << 20) + text + "end";
+    while (got.size() < expected.size()) {
+        const fc_command recv = client.recv_command(b, kPool, 100000);
+        client.post(recv);
+        for (;;) {
+            const fc_event event = client.wait().event;
+            if (event.id != recv.id) {
+                results[event.id] = event.result;
+                continue;
+            }
+            ASSERT_GT(event.result, 0);
+            got.append(reinterpret_cast<const char*>(client.arena() + kPool),
+                       static_cast<size_t>(event.result));
+            break;
+        }
+    }
+    EXPECT_TRUE(got == expected);
+    while (results.size() < 3) {
+        const fc_event event = client.wait().event;
+        results[event.id] = event.result;
+    }
+    EXPECT_EQ(results[first.id], 2 << 20);
+    EXPECT_EQ(results[second.id], 3 << 20);
+    EXPECT_EQ(results[last.id], 3);
+    // Given up in the middle of a read or a send, by the handle's close.
+    constexpr int kMany = 10;  // far more than the socket takes
+    first.id = 900000;
+    for (int i = 0; i < kMany; i++, first.id++)
+        client.post(first);
+    const fc_command close = client.command(FC_OP_CLOSE, a);
+    client.post(close);
+    int cancelled = 0;
+    for (int i = 0; i < kMany + 1; i++)
+        cancelled += client.wait().event.result == -ECANCELED;
+    EXPECT_GT(cancelled, 0);
+    first.region = b;
+    first.buffer = 0;
+    EXPECT_EQ(client.run(first).result, -ESPIPE);
+    first.region = file;
+    EXPECT_EQ(client.run(first).result, -EINVAL);
+}
+
 TEST_F(SocketOps, BufferPoolsAreChecked) {
     SocketClient client(*domain_);
     const auto make = [&](uint64_t bytes, uint64_t at, uint32_t length, uint32_t region = 0) {
