@@ -76,7 +76,7 @@ std::string quantile(const Json& latency, double q) {
     for (const Json& bucket : latency.at("buckets")) {
         seen += bucket.at("count").get<double>();
         if (seen < q * samples) continue;
-        if (bucket.at("below_ns").is_null()) return ">4s";
+        if (bucket.at("below_ns").is_null()) return ">8.5s";
         const auto ns = bucket.at("below_ns").get<double>();
         if (ns < 1e3) return fmt::format("<{:.0f}ns", ns);
         return ns < 1e6 ? fmt::format("<{:.3g}us", ns / 1e3) : fmt::format("<{:.4g}ms", ns / 1e6);
