@@ -163,14 +163,14 @@ void add_ratios(Results& results) {
 
 }  // namespace
 
-BareReport measure_bare(const BareOptions& options) {
+Report measure_bare(const BareOptions& options) {
     const auto start = std::chrono::steady_clock::now();
     const auto elapsed = [start] {
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     };
-    BareReport report{.results = Results(measure_ticks_per_ns()),
-                      .machine = describe_machine(),
-                      .cores = choose_cores(options.cores)};
+    Report report{.results = Results(measure_ticks_per_ns()),
+                  .machine = describe_machine(),
+                  .cores = choose_cores(options.cores)};
     BareBench bench(report.cores, report.results);
     const uint32_t most = options.quick ? kQuickRounds : kFullRounds;
     const double budget = options.quick ? kQuickSeconds : kFullSeconds;
@@ -178,8 +178,7 @@ BareReport measure_bare(const BareOptions& options) {
         bench.round();
     report.results.finish();
     add_ratios(report.results);
-    report.doorbells = bench.doorbells();
-    report.worker_sleeps = bench.worker_sleeps();
+    report.counters = {{"doorbells", bench.doorbells()}, {"worker_sleeps", bench.worker_sleeps()}};
     report.seconds = elapsed();
     return report;
 }

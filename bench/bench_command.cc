@@ -3,29 +3,59 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "bench/bare_bench.h"
+#include "bench/engine_bench.h"
 #include "bench/report.h"
 
 namespace farcall {
+namespace {
 
-void add_bench_command(CLI::App& app) {
-    CLI::App* bench = app.add_subcommand("bench", "Measure this machine")->require_subcommand(1);
-    CLI::App* bare = bench->add_subcommand("bare",
-                                           "Ring round trips of a guest without a kernel, beside VM exits, "
-                                           "cache-line ping-pong and io_uring");
+struct Options {
+    bool quick = false;
+    std::vector<int> cores;
+    std::string json;
+};
+
+/// A bench with the options that all have. `measure` gives a bench::Report.
+template <class Measure>
+void add_bench(CLI::App& bench, const char* name, const char* what, Measure measure) {
+    CLI::App* command = bench.add_subcommand(name, what);
     // The callback runs after this function has returned.
-    auto options = std::make_shared<bench::BareOptions>();
-    auto json = std::make_shared<std::string>();
-    bare->add_flag("--quick", options->quick, "Fewer rounds: a few seconds instead of half a minute");
-    bare->add_option("--json", *json, "Write the figures to this file")->type_name("FILE");
-    bare->add_option("--cores", options->cores, "Core of the client and core of the worker")
+    auto options = std::make_shared<Options>();
+    command->add_flag("--quick", options->quick, "Fewer rounds: some seconds instead of most of a minute");
+    command->add_option("--json", options->json, "Write the figures to this file")->type_name("FILE");
+    command->add_option("--cores", options->cores, "Core of the client and core of the worker")
         ->type_name("A,B")
         ->delimiter(',');
-    bare->callback([options, json] {
-        const bench::BareReport report = bench::measure_bare(*options);
+    command->callback([options, measure] {
+        const bench::Report report = measure(*options);
         bench::print_report(report);
-        if (!json->empty()) bench::write_json(report, *json);
+        if (!options->json.empty()) bench::write_json(report, options->json);
+    });
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app) {
+    // Not CLI11's own check, which would hide the name of an unknown bench.
+    CLI::App* bench = app.add_subcommand("bench", "Measure this machine")->require_subcommand(0, 1);
+    add_bench(
+        *bench, "bare",
+        "Ring round trips of a guest without a kernel, beside VM exits, cache-line ping-pong and io_uring",
+        [](const Options& options) {
+            return bench::measure_bare({options.quick, options.cores});
+        });
+    add_bench(
+        *bench, "engine",
+        "File reads, chains, many channels and clients through the engine, beside system calls and io_uring",
+        [](const Options& options) {
+            return bench::measure_engine({options.quick, options.cores});
+        });
+    bench->callback([bench] {
+        if (bench->get_subcommands().empty()) throw CLI::RequiredError("A bench (bare, engine)");
     });
 }
 

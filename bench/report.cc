@@ -13,19 +13,22 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json machine_json(const BareReport& report) {
-    return {{"cpu", report.machine.cpu},
-            {"kernel", report.machine.kernel},
-            {"kvm", report.machine.kvm},
-            {"cores", report.machine.cores},
-            {"load_average", report.machine.load},
-            {"tsc_mhz", report.results.ticks_per_ns() * 1000},
-            {"client_core", report.cores.client},
-            {"worker_core", report.cores.worker},
-            {"rounds", report.rounds},
-            {"seconds", report.seconds},
-            {"doorbells", report.doorbells},
-            {"worker_sleeps", report.worker_sleeps}};
+Json machine_json(const Report& report) {
+    Json json{{"cpu", report.machine.cpu},
+              {"kernel", report.machine.kernel},
+              {"kvm", report.machine.kvm},
+              {"cores", report.machine.cores},
+              {"load_average", report.machine.load},
+              {"tsc_mhz", report.results.ticks_per_ns() * 1000},
+              {"client_core", report.cores.client},
+              {"worker_core", report.cores.worker},
+              {"rounds", report.rounds},
+              {"seconds", report.seconds}};
+    for (const auto& [name, value] : report.counters)
+        json[name] = value;
+    for (const auto& [name, value] : report.facts)
+        json[name] = value;
+    return json;
 }
 
 Json series_json(const Series& series) {
@@ -41,24 +44,27 @@ Json series_json(const Series& series) {
 
 }  // namespace
 
-void print_report(const BareReport& report) {
+void print_report(const Report& report) {
     const Machine& machine = report.machine;
     fmt::print("{}, {} cores, kernel {}, KVM: {}, load {:.2f}\n", machine.cpu, machine.cores, machine.kernel,
                machine.kvm, machine.load);
-    fmt::print("client on core {}, worker on core {}, {} rounds in {:.1f} s\n\n", report.cores.client,
+    fmt::print("client on core {}, worker on core {}, {} rounds in {:.1f} s\n", report.cores.client,
                report.cores.worker, report.rounds, report.seconds);
-    fmt::print("{:<34}{:>12}{:>12}{:>14}{:>14}\n", "per operation", "p50 ns", "p99 ns", "million/s", "mean");
+    for (const auto& [name, value] : report.facts)
+        fmt::print("{}: {}\n", name, value);
+    fmt::print("\n{:<44}{:>12}{:>12}{:>14}{:>14}\n", "per operation", "p50 ns", "p99 ns", "million/s",
+               "mean");
     for (const Series& series : report.results.series())
-        fmt::print("{:<34}{:>12.1f}{:>12.1f}{:>14.3f}{:>14.3f}\n", series.name, series.p50_ns, series.p99_ns,
+        fmt::print("{:<44}{:>12.1f}{:>12.1f}{:>14.3f}{:>14.3f}\n", series.name, series.p50_ns, series.p99_ns,
                    series.ops_per_s / 1e6, series.ops_per_s_mean / 1e6);
-    fmt::print("\n{:<64}{:>8}  {}\n", "ratio (ns per operation, median of the rounds)", "", "expected");
+    fmt::print("\n{:<72}{:>8}  {}\n", "ratio (ns per operation, median of the rounds)", "", "expected");
     for (const Ratio& ratio : report.results.ratios())
-        fmt::print("{:<64}{:>8.2f}  {}\n", ratio.name, ratio.value, ratio.aim);
+        fmt::print("{:<72}{:>8.2f}  {}\n", ratio.name, ratio.value, ratio.aim);
     for (const Skipped& skipped : report.results.skipped())
         fmt::print("\nSKIPPED {}: {}\n", skipped.name, skipped.reason);
 }
 
-void write_json(const BareReport& report, const std::string& path) {
+void write_json(const Report& report, const std::string& path) {
     Json json{{"machine", machine_json(report)}};
     json["results"] = Json::array();
     for (const Series& series : report.results.series())

@@ -51,6 +51,10 @@ class Results {
     void skip(std::string_view name, std::string_view reason);
     /// Adds the ratio of two series, unless one is missing.
     void add_ratio(std::string_view over, std::string_view under, std::string_view aim);
+    /// Adds a ratio that is not one of two series.
+    void add_ratio_value(std::string_view name, double value, std::string_view aim) {
+        ratios_.push_back({std::string(name), value, std::string(aim)});
+    }
     /// Computes the figures of all series.
     void finish();
 

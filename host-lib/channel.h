@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <boost/intrusive/list_hook.hpp>
 #include <cstdint>
 
 #include <deque>
@@ -58,6 +59,8 @@ class Channel {
         fc_command_copy(commands_, command_mask_, head_, &copy);
         head_++;
         reserved_++;
+        // The client's core has the next one: its line travels while this one runs.
+        __builtin_prefetch(&commands_[head_ & command_mask_]);
         return true;
     }
 
@@ -89,7 +92,8 @@ class Channel {
     bool dirty = false;                  ///< in the worker's list of channels to flush
     bool hot = false;                    ///< polled by the worker
     std::deque<EventGraph::Ref> hungry;  ///< multishot commands that found no event slot, in order
-    uint32_t silent_rounds = 0;          ///< polls in a row that found nothing
+    boost::intrusive::list_member_hook<> cold_link;  ///< in the worker's list of cold channels
+    uint32_t silent_rounds = 0;                      ///< polls in a row that found nothing
     uint64_t silent_since =
         0;  ///< ns; valid when silent_rounds is large enough that the worker looked at the clock
 

@@ -8,7 +8,7 @@
 #include <cerrno>
 
 #include "host-lib/file_job.h"
-#include "host-lib/read_run.h"
+#include "host-lib/read_batch.h"
 #include "host-lib/worker.h"
 
 namespace farcall {
@@ -65,7 +65,7 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
     uint32_t count = 0;
     if (!solvent()) return 0;
     Task task;
-    ReadRun reads(*this, channel);
+    ReadBatch reads(*this, channel);
     moved_ = 0;
     while (count < burst && moved_ < kBytesPerBurst && channel.next(task.cmd)) {
         const bool timed = channel.timestamps() || worker_.stats().sample();
@@ -84,7 +84,8 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
         task.picked_up = 0;
         if (simple) [[likely]] {
             count++;
-            run_simple(task);
+            const int64_t result = run_simple(task);
+            if (result != kPending) answer(channel, task.cmd, result);
             continue;
         }
         if (timed) task.picked_up = task.started = monotonic_ns();
@@ -104,17 +105,16 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
     return count;
 }
 
-void Client::run_simple(Task& task) {
+int64_t Client::run_simple(Task& task) {
     const fc_command& command = task.cmd;
-    int64_t result = check_command(command);
-    if (result == 0) {
-        const Operands operands{command.handle, command.offset, command.buffer, command.length,
-                                command.region};
-        result = op_info(command.opcode).start(*this, task, operands);
-    }
-    if (result == kPending) return;
+    if (const int err = check_command(command)) return err;
+    const Operands operands{command.handle, command.offset, command.buffer, command.length, command.region};
+    return op_info(command.opcode).start(*this, task, operands);
+}
+
+void Client::answer(Channel& channel, const fc_command& command, int64_t result) {
     account(command, result);
-    task.channel->push_event(command, {.result = static_cast<int32_t>(result)});
+    channel.push_event(command, {.result = static_cast<int32_t>(result)});
 }
 
 void Client::accept(Task& task) {

@@ -64,8 +64,11 @@ class Client {
     // Data path.
     /// Takes up to `burst` commands off the channel. Returns how many.
     uint32_t serve(Channel& channel, uint32_t burst);
-    /// Runs a command that was taken off its channel and uses nothing of the event graph.
-    void run_simple(Task& task);
+    /// Starts a command that was taken off its channel and uses nothing of the event graph. Returns its
+    /// result, for its event, or kPending.
+    int64_t run_simple(Task& task);
+    /// Completes a command that run_simple() started, or would have.
+    void answer(Channel& channel, const fc_command& command, int64_t result);
     /// Runs commands whose waits are met, at most `budget`. Returns how many are left.
     size_t run_ready(size_t budget);
     /// Counts a completed command.

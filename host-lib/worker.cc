@@ -22,7 +22,8 @@ constexpr uint32_t kMinBurst = 4;        ///< of a channel of which the client p
 constexpr size_t kReadyBudget = 256;     ///< released commands of one client in one round
 constexpr uint32_t kRoundsPerLook = 64;  ///< rounds between looks at the clock
 constexpr uint32_t kRoundsPerCheck =
-    256;  ///< silent polls of a channel between looks at how long it has been silent
+    256;                           ///< silent polls of a channel between looks at how long it has been silent
+constexpr size_t kColdLooks = 16;  ///< cold channels in one round, after a doorbell
 constexpr uint64_t kLookNs = 50000;  ///< how often a busy worker looks for doorbells of cold channels
 /// How often it looks for sockets: latency of a suspended recv beside a busy channel, against a system call.
 constexpr uint64_t kSocketLookNs = 10000;
@@ -135,6 +136,7 @@ void Worker::loop() {
     while (!stop_.load(std::memory_order_relaxed)) {
         round_++;
         bool busy = drain_inbox();
+        busy |= look_at_cold();
         busy |= serve_hot();
         busy |= reap_uring();
         busy |= readiness_.run();
@@ -185,9 +187,7 @@ bool Worker::serve_hot() {
         if (channel.silent_rounds == kRoundsPerCheck) channel.silent_since = now;
         if (now - channel.silent_since < static_cast<uint64_t>(config_.spin.count())) continue;
         if (!channel.arm()) continue;
-        channel.hot = false;
-        client.hot_channels--;
-        cold_.push_back(&channel);
+        cool(channel);
         hot_[i--] = hot_.back();
         hot_.pop_back();
     }
@@ -249,16 +249,36 @@ void Worker::warm(Channel& channel) {
     channel.hot = true;
     channel.client().hot_channels++;
     channel.silent_rounds = 0;
-    std::erase(cold_, &channel);
+    forget_cold(channel);
     hot_.push_back(&channel);
 }
 
-void Worker::warm_ready() {
-    std::vector<Channel*> found;
-    for (Channel* channel : cold_)
-        if (channel->has_news()) found.push_back(channel);
-    for (Channel* channel : found)
-        warm(*channel);
+void Worker::cool(Channel& channel) {
+    channel.hot = false;
+    channel.client().hot_channels--;
+    cold_.push_back(channel);
+    if (looks_left_ > 0) looks_left_++;  // it may come up before those for which the doorbell rang
+}
+
+void Worker::forget_cold(Channel& channel) {
+    if (!channel.cold_link.is_linked()) return;
+    const auto place = cold_.iterator_to(channel);
+    if (next_look_ == place) ++next_look_;
+    cold_.erase(place);
+}
+
+// The doorbell does not say whose it is. Looking at thousands of rings takes longer than a busy channel
+// should wait, so that each round looks at a few; a further doorbell meanwhile makes it one more lap from
+// here.
+bool Worker::look_at_cold() {
+    if (looks_left_ == 0) return false;
+    for (size_t i = 0; i < kColdLooks && looks_left_ > 0 && !cold_.empty(); i++, looks_left_--) {
+        if (next_look_ == cold_.end()) next_look_ = cold_.begin();
+        Channel& channel = *next_look_++;
+        if (channel.has_news()) warm(channel);
+    }
+    if (cold_.empty()) looks_left_ = 0;
+    return true;
 }
 
 void Worker::sleep() {
@@ -299,7 +319,8 @@ void Worker::on_doorbell(uint64_t data, uint32_t events) {
         uint64_t rings;
         [[maybe_unused]] const ssize_t n = read(doorbell_.get(), &rings, sizeof(rings));
         stats_.doorbells.add();
-        return warm_ready();
+        looks_left_ = cold_.size();
+        return;
     }
     if (data == kUringTag) return;
     auto found = channels_.find(static_cast<ChannelId>(data));
@@ -395,7 +416,7 @@ void Worker::remove_channel(Channel& channel) {
     channels_.erase(channel.id());
     if (channel.hot) channel.client().hot_channels--;
     std::erase(hot_, &channel);
-    std::erase(cold_, &channel);
+    forget_cold(channel);
     std::erase(dirty_, &channel);
     if (channel.doorbell_fd() >= 0) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, channel.doorbell_fd(), nullptr);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/intrusive/list.hpp>
 #include <boost/lockfree/queue.hpp>
 #include <chrono>
 #include <functional>
@@ -93,7 +94,9 @@ class Worker : private GraphDirectory {
     void flush();
     void look_around();
     void warm(Channel& channel);
-    void warm_ready();
+    void cool(Channel& channel);
+    void forget_cold(Channel& channel);
+    bool look_at_cold();
     void sleep();
     void on_epoll(int timeout_ms);
     void on_doorbell(uint64_t data, uint32_t events);
@@ -110,8 +113,14 @@ class Worker : private GraphDirectory {
     std::atomic<bool> stop_{false};
     std::map<ClientId, std::unique_ptr<Client>> clients_;
     std::map<ChannelId, Channel*> channels_;
-    std::vector<Channel*> hot_;   ///< polled in each round
-    std::vector<Channel*> cold_;  ///< armed: their clients ring the doorbell
+    using ColdList = boost::intrusive::list<
+        Channel,
+        boost::intrusive::member_hook<Channel, boost::intrusive::list_member_hook<>, &Channel::cold_link>>;
+
+    std::vector<Channel*> hot_;                   ///< polled in each round
+    ColdList cold_;                               ///< armed: their clients ring the doorbell
+    ColdList::iterator next_look_ = cold_.end();  ///< where look_at_cold() goes on
+    size_t looks_left_ = 0;                       ///< cold channels still to be looked at for a doorbell
     std::vector<Channel*> dirty_;
     std::vector<ClientId> ready_;
     TimerQueue timers_;

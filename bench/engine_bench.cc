@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include "bench/engine_bench.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "bench/file_bench.h"
+#include "bench/host_client.h"
+#include "bench/pingpong.h"
+#include "bench/stats.h"
+
+namespace farcall::bench {
+namespace {
+
+constexpr uint32_t kQuickRounds = 8;
+constexpr uint32_t kFullRounds = 60;
+constexpr uint32_t kLeastRounds = 2;  // on a machine that is busy with other things
+constexpr double kQuickSeconds = 8;
+constexpr double kFullSeconds = 45;
+constexpr uint32_t kNops = 4000;
+constexpr uint32_t kIdle[] = {1, 16, 256, 4096};
+constexpr uint32_t kClients[] = {1, 2, 4};
+constexpr uint32_t kDepth = 32;
+constexpr uint32_t kRingEvery = 50;  // nops between two doorbells that nothing stands behind
+
+fc_command nop(uint32_t index) {
+    fc_command command{};
+    command.id = index;
+    return command;
+}
+
+std::string with(const std::string& name, uint32_t number) {
+    return name + "_" + std::to_string(number);
+}
+
+/// What the engine costs beside a command's own work: many channels, several clients.
+class ChannelBench {
+  public:
+    ChannelBench(int worker_core, Results& results) : worker_core_(worker_core), results_(results) {
+        for (size_t i = 0; i < rigs_.size(); i++)
+            rigs_[i] = std::make_unique<HostRig>(
+                HostRig::Options{.worker_core = worker_core, .idle_channels = kIdle[i]});
+        crowd_ =
+            std::make_unique<HostRig>(HostRig::Options{.worker_core = worker_core, .clients = kClients[2]});
+    }
+
+    void round() {
+        results_.add("cacheline_pingpong", pingpong(worker_core_, false, kNops));
+        for (size_t i = 0; i < rigs_.size(); i++) {
+            HostChannel& channel = rigs_[i]->channel();
+            channel.pipeline(kNops / 4, 1, 1, 0, nop);
+            results_.add(with("nop_idle_channels", kIdle[i]), channel.pipeline(kNops, 1, 1, 0, nop));
+            rung(channel, with("nop_rung_idle_channels", kIdle[i]));
+        }
+        for (const uint32_t clients : kClients)
+            crowd(clients);
+        beside_flood();
+    }
+
+    void add_ratios() {
+        results_.add_ratio(with("nop_idle_channels", kIdle[0]), "cacheline_pingpong", "<= 1.15");
+        for (const uint32_t idle : {kIdle[1], kIdle[2], kIdle[3]}) {
+            results_.add_ratio(with("nop_idle_channels", idle), with("nop_idle_channels", kIdle[0]), "< 1.1");
+            results_.add_ratio(with("nop_rung_idle_channels", idle), with("nop_rung_idle_channels", kIdle[0]),
+                               "< 1.1");
+        }
+        for (const uint32_t clients : {kClients[1], kClients[2]})
+            results_.add_ratio(with("nop_clients", clients), with("nop_clients", kClients[0]), "near 1");
+        results_.add_ratio("nop_beside_flood", with("nop_idle_channels", kIdle[0]),
+                           "a burst of 64 nops more");
+    }
+
+    /// Completed commands of the slowest client to those of the fastest, worst round.
+    double fairness() const { return fairness_; }
+
+  private:
+    /// Somebody rings the worker's doorbell all the time, as clients of a VM's other channels do.
+    void rung(HostChannel& channel, const std::string& name) {
+        std::vector<uint32_t> samples;
+        for (uint32_t i = 0; i < kNops; i++) {
+            if (i % kRingEvery == 0) channel.ring();
+            const uint64_t before = bench_ticks();
+            channel.post(nop(i));
+            channel.announce();
+            channel.collect(0);
+            samples.push_back(bench_sample(bench_ticks() - before));
+        }
+        results_.add(name, std::move(samples));
+    }
+
+    /// One thread keeps the channels of several clients full.
+    void crowd(uint32_t clients) {
+        constexpr uint32_t kChunk = 4096, kCount = 16 * kChunk;
+        std::array<uint32_t, kClients[2]> done{}, posted{};
+        std::vector<uint32_t> samples;
+        uint32_t all = 0, next = kChunk;
+        uint64_t before = bench_ticks();
+        while (all < kCount) {
+            for (uint32_t i = 0; i < clients; i++) {
+                HostChannel& channel = crowd_->channel(i);
+                const uint32_t room = kDepth - (posted[i] - done[i]);
+                for (uint32_t j = 0; j < room; j++)
+                    channel.post(nop(posted[i]++));
+                if (room != 0) channel.announce();
+                const uint32_t some = channel.reap(0);
+                done[i] += some;
+                all += some;
+            }
+            if (all < next) continue;
+            const uint64_t now = bench_ticks();
+            samples.push_back(bench_sample((now - before) * kChunk / (all - next + kChunk)));
+            before = now;
+            next = all + kChunk;
+        }
+        const auto [least, most] = std::minmax_element(done.begin(), done.begin() + clients);
+        fairness_ = std::min(fairness_, static_cast<double>(*least) / *most);
+        for (uint32_t i = 0; i < clients; i++)
+            drain(crowd_->channel(i), posted[i] - done[i]);
+        results_.add(with("nop_clients", clients), std::move(samples), kChunk, kDepth);
+    }
+
+    static void drain(HostChannel& channel, uint32_t count) {
+        while (count > 0)
+            count -= channel.collect(0);
+    }
+
+    /// A client with one command in flight beside one that keeps its ring full.
+    void beside_flood() {
+        HostChannel &one = crowd_->channel(0), &flood = crowd_->channel(1);
+        std::vector<uint32_t> samples;
+        uint32_t in_flight = 0;
+        for (uint32_t i = 0; i < kNops; i++) {
+            const uint64_t before = bench_ticks();
+            one.post(nop(i));
+            one.announce();
+            while (one.reap(0) == 0) {
+                in_flight -= flood.reap(0);
+                const bool room = in_flight < HostRig::kSlots;
+                for (; in_flight < HostRig::kSlots; in_flight++)
+                    flood.post(nop(i));
+                if (room) flood.announce();
+            }
+            samples.push_back(bench_sample(bench_ticks() - before));
+        }
+        drain(flood, in_flight);
+        results_.add("nop_beside_flood", std::move(samples));
+    }
+
+    int worker_core_;
+    Results& results_;
+    std::array<std::unique_ptr<HostRig>, std::size(kIdle)> rigs_;
+    std::unique_ptr<HostRig> crowd_;
+    double fairness_ = 1;
+};
+
+}  // namespace
+
+Report measure_engine(const EngineOptions& options) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto elapsed = [start] {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    };
+    Report report{.results = Results(measure_ticks_per_ns()),
+                  .machine = describe_machine(),
+                  .cores = choose_cores(options.cores)};
+    FileBench files(report.cores.worker, report.results);
+    ChannelBench channels(report.cores.worker, report.results);
+    pin_thread(report.cores.client);
+    const uint32_t most = options.quick ? kQuickRounds : kFullRounds;
+    const double budget = options.quick ? kQuickSeconds : kFullSeconds;
+    for (; report.rounds < most && (report.rounds < kLeastRounds || elapsed() < budget); report.rounds++) {
+        files.round();
+        channels.round();
+    }
+    report.results.finish();
+    files.add_ratios();
+    channels.add_ratios();
+    report.results.add_ratio_value("slowest client : fastest client, commands", channels.fairness(),
+                                   "near 1");
+    report.facts = {{"file_system", files.file_system()},
+                    {"io", files.engine().io() == IoBackend::kUring ? "io_uring" : "pool"}};
+    report.seconds = elapsed();
+    return report;
+}
+
+}  // namespace farcall::bench
