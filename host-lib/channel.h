@@ -59,8 +59,6 @@ class Channel {
         fc_command_copy(commands_, command_mask_, head_, &copy);
         head_++;
         reserved_++;
-        // The client's core has the next one: its line travels while this one runs.
-        __builtin_prefetch(&commands_[head_ & command_mask_]);
         return true;
     }
 

@@ -169,14 +169,17 @@ bool Worker::serve_hot() {
     bool busy = false;
     for (size_t i = 0; i < hot_.size(); i++) {
         Channel& channel = *hot_[i];
+        // Most polls find nothing: they shall cost a load, not a call. What is released has its own list.
+        const bool news = channel.ready() || channel.starved();
         Client& client = channel.client();
         // A client's channels share its turn, so that many channels are not many turns.
-        const uint32_t turn = client.allowance(std::max(kBurst / client.hot_channels, kMinBurst));
+        const uint32_t turn =
+            news ? client.allowance(std::max(kBurst / client.hot_channels, kMinBurst)) : kMinBurst;
         if (turn == 0) {
             channel.silent_rounds = 0;  // over its rate: its commands wait in the ring
             continue;
         }
-        if (client.serve(channel, turn) > 0) {
+        if (news && client.serve(channel, turn) > 0) {
             channel.silent_rounds = 0;
             busy = true;
             flush();
