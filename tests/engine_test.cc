@@ -333,6 +333,26 @@ TEST_F(EngineTest, IdleWorkerSleepsAndTheDoorbellWakesIt) {
     EXPECT_GT(client.doorbells, 0u) << "the worker never armed";
 }
 
+// One doorbell for all of them, which does not say whose channel has news.
+TEST_F(EngineTest, AnyOfManyIdleChannelsIsHeard) {
+    const uint32_t seed = test_seed();
+    SCOPED_TRACE("FARCALL_TEST_SEED=" + std::to_string(seed));
+    std::mt19937 random(seed);
+    std::vector<std::unique_ptr<TestClient>> clients;
+    for (int i = 0; i < 100; i++)
+        clients.push_back(std::make_unique<TestClient>(*domain_));
+    for (int round = 0; round < 300; round++) {
+        if (round % 20 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        // Several at once, and now and then one goes while others ring.
+        for (int i = 0; i < 3; i++)
+            clients[random() % clients.size()]->post(nop(static_cast<uint64_t>(round)));
+        if (round % 30 == 29) clients.erase(clients.begin() + static_cast<int>(random() % clients.size()));
+        for (const auto& client : clients)
+            while (client->completed() != client->tail())
+                ASSERT_TRUE(client->next()) << round << ": " << client->describe();
+    }
+}
+
 TEST_F(EngineTest, InterruptOnlyWhenArmedAndNotForQuietEvents) {
     TestClient client(*domain_);
     auto raised = [&](int ms) {

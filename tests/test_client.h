@@ -102,6 +102,8 @@ class TestClient {
     uint64_t& variable(uint32_t index) { return reinterpret_cast<uint64_t*>(arena_)[index]; }
     uint64_t new_id() { return next_id_++; }
     uint32_t tail() const { return tail_; }
+    /// Events that were read.
+    uint32_t completed() const { return event_head_; }
 
     void post(const fc_command& command) {
         fc_command_publish(commands_, options_.command_slots - 1, tail_++, &command);
