@@ -143,8 +143,9 @@ void Worker::loop() {
         busy |= run_ready();
         flush();
         if (round_ % kRoundsPerLook == 0) look_around();
-        // What look_around() found may have released commands since run_ready().
-        if (busy || !ready_.empty() || readiness_.scheduled()) continue;
+        // look_around() may have released commands since run_ready(), and it takes the doorbell away: then
+        // the cold channels that it rang for must be looked at before anybody sleeps.
+        if (busy || !ready_.empty() || readiness_.scheduled() || looks_left_ > 0) continue;
         if (hot_.empty()) {
             sleep();
         } else {

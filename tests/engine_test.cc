@@ -353,6 +353,23 @@ TEST_F(EngineTest, AnyOfManyIdleChannelsIsHeard) {
     }
 }
 
+// A worker that stops polling at the moment in which the doorbell rings, many times over.
+TEST_F(EngineTest, DoorbellIsHeardWhateverTheWorkerDoesJustThen) {
+    const uint32_t seed = test_seed();
+    SCOPED_TRACE("FARCALL_TEST_SEED=" + std::to_string(seed));
+    std::mt19937 random(seed);
+    TestClient client(*domain_);
+    TestClient other(*domain_);
+    for (uint64_t round = 0; round < 20000; round++) {
+        const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(random() % 60000);
+        while (std::chrono::steady_clock::now() < until) {
+        }
+        TestClient& one = random() % 4 ? client : other;
+        one.post(nop(round));
+        ASSERT_TRUE(one.next()) << round << ": " << one.describe();
+    }
+}
+
 TEST_F(EngineTest, InterruptOnlyWhenArmedAndNotForQuietEvents) {
     TestClient client(*domain_);
     auto raised = [&](int ms) {
