@@ -140,6 +140,7 @@ void GraphModelTest::make_clients() {
         fc_command open = transfer(FC_OP_OPEN, 1, 0, 0, 512, 3);
         open.op_flags = FC_OPEN_READ;
         files_.push_back(static_cast<uint32_t>(client.run(open).result));
+        memcpy(client.arena() + 515, "missing", 7);  // for kPoolFails
         rings_.emplace_back();
         for (size_t c = 0; c < kChannels; c++)
             rings_[i].push_back(std::make_unique<Ring>(*domain_, client.id(), client.map(Ring::kBytes),
@@ -222,7 +223,6 @@ fc_command GraphModelTest::command_of(size_t index) {
             break;
         case Kind::kPoolFails:
             c = transfer(FC_OP_OPEN, 0, 0, 0, 515, 7);
-            memcpy(client.arena() + 515, "missing", 7);
             c.op_flags = FC_OPEN_READ;
             break;
         case Kind::kShortRead:

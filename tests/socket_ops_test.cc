@@ -102,9 +102,10 @@ TEST_F(SocketOps, LargeSendsKeepTheirOrder) {
     client.connected_pair(&a, &b);
     constexpr uint32_t kEach = 128 << 10, kSends = 48;
     std::set<uint64_t> open;
+    // A buffer for each would be 6 MiB; three of a repeated byte do as well.
+    for (uint32_t i = 0; i < 3; i++)
+        memset(client.arena() + kData + i * kEach, static_cast<int>('a' + i), kEach);
     for (uint32_t i = 0; i < kSends; i++) {
-        // A region of its own for each would be 6 MiB; four buffers of a repeated byte do as well.
-        memset(client.arena() + kData + i % 3 * kEach, static_cast<int>('a' + i % 3), kEach);
         const fc_command c = client.send_command(a, kData + i % 3 * kEach, kEach);
         open.insert(c.id);
         client.post(c);
