@@ -42,7 +42,10 @@ class RawClient {
         return receive();
     }
     int receive() {
-        const ssize_t got = recv(socket_.get(), &answer, sizeof(answer), 0);
+        ssize_t got;
+        do {  // an io_uring of this process, too, may interrupt a call
+            got = recv(socket_.get(), &answer, sizeof(answer), 0);
+        } while (got < 0 && errno == EINTR);
         return got == sizeof(answer) ? answer.status : 1;
     }
 

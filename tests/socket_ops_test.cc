@@ -219,7 +219,8 @@ TEST_F(SocketOps, CancellingTheFirstLetsTheNextOn) {
     fc_command first = with_id(client.recv_command(b, kData, 10, FC_MSG_WAITALL));
     first.id = client.new_id();
     client.post(first);
-    EXPECT_EQ(client.send(a, "abc"), 3);  // goes to the first, which wants more
+    // Goes to the first, which wants more; to the second if the worker hears of it only after the cancel.
+    EXPECT_EQ(client.send(a, "abc"), 3);
     const fc_command second = client.recv_command(b, kPool, 10);
     client.post(second);
     settle(client);
@@ -231,8 +232,9 @@ TEST_F(SocketOps, CancellingTheFirstLetsTheNextOn) {
     memcpy(client.arena() + kData, "next", 4);
     client.post(client.send_command(a, kData, 4));
     events = client.collect(2);
-    EXPECT_EQ(events[second.id].result, 4);
-    EXPECT_EQ(memcmp(client.arena() + kPool, "next", 4), 0);
+    const int got = events[second.id].result;
+    ASSERT_TRUE(got == 4 || got == 3) << got;
+    EXPECT_EQ(memcmp(client.arena() + kPool, got == 4 ? "next" : "abc", static_cast<size_t>(got)), 0);
 }
 
 TEST_F(SocketOps, DestroyWithCommandsSuspended) {
