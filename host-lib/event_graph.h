@@ -64,7 +64,7 @@ class EventGraph {
     struct Ref {
         uint32_t node = kNoNode;
         uint64_t generation = 0;
-        auto operator<=>(const Ref&) const = default;
+        auto operator<=>(const Ref&) const = default;  // NOLINT(modernize-use-nullptr)
     };
 
     struct Limits {

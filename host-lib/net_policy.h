@@ -19,7 +19,7 @@ struct IpAddress {
     std::array<uint8_t, 16> bytes{};
 
     bool unspecified() const { return bytes == std::array<uint8_t, 16>{}; }
-    auto operator<=>(const IpAddress&) const = default;
+    auto operator<=>(const IpAddress&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 /// Address and port (host order).
@@ -27,7 +27,7 @@ struct Endpoint {
     IpAddress address;
     uint16_t port = 0;
 
-    auto operator<=>(const Endpoint&) const = default;
+    auto operator<=>(const Endpoint&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 /// Peers that clients may talk to: those whose address agrees with `address` in the first `prefix` bits (0 to

@@ -25,7 +25,7 @@ class TimerQueue {
         uint32_t client;  ///< ClientId
         Kind kind;
         EventGraph::Ref ref{};
-        auto operator<=>(const Entry&) const = default;
+        auto operator<=>(const Entry&) const = default;  // NOLINT(modernize-use-nullptr)
     };
 
     void add(const Entry& entry) { entries_.insert(entry); }

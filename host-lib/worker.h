@@ -35,7 +35,7 @@ class Worker : private GraphDirectory {
 
     /// Starts the thread. Throws farcall::Error.
     Worker(Config config, BlockingPool& pool);
-    ~Worker();
+    ~Worker() override;
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
