@@ -2,7 +2,6 @@
 #include "bench/bare_bench.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 
 #include "bench/bare_ring.h"
@@ -15,13 +14,8 @@
 namespace farcall::bench {
 namespace {
 
-constexpr uint32_t kQuickRounds = 10;
-constexpr uint32_t kFullRounds = 60;
-// On a machine that is busy with other things the rounds take longer: then fewer of them, but never fewer
-// than this.
-constexpr uint32_t kLeastRounds = 2;
-constexpr double kQuickSeconds = 9;
-constexpr double kFullSeconds = 45;
+constexpr Extent kQuick{10, 9};
+constexpr Extent kFull{60, 45};
 constexpr uint32_t kDepths[] = {1, 8, 32, 128};
 constexpr uint32_t kRoundTrips = 20000;
 constexpr uint32_t kWarmUp = 2000;
@@ -163,24 +157,13 @@ void add_ratios(Results& results) {
 
 }  // namespace
 
-Report measure_bare(const BareOptions& options) {
-    const auto start = std::chrono::steady_clock::now();
-    const auto elapsed = [start] {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    };
-    Report report{.results = Results(measure_ticks_per_ns()),
-                  .machine = describe_machine(),
-                  .cores = choose_cores(options.cores)};
+Report measure_bare(const Options& options) {
+    Run run(options);
+    Report& report = run.report();
     BareBench bench(report.cores, report.results);
-    const uint32_t most = options.quick ? kQuickRounds : kFullRounds;
-    const double budget = options.quick ? kQuickSeconds : kFullSeconds;
-    for (; report.rounds < most && (report.rounds < kLeastRounds || elapsed() < budget); report.rounds++)
-        bench.round();
-    report.results.finish();
-    add_ratios(report.results);
+    run.repeat(options.quick ? kQuick : kFull, [&] { bench.round(); });
     report.counters = {{"doorbells", bench.doorbells()}, {"worker_sleeps", bench.worker_sleeps()}};
-    report.seconds = elapsed();
-    return report;
+    return run.finish([&] { add_ratios(report.results); });
 }
 
 }  // namespace farcall::bench

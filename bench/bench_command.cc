@@ -13,27 +13,22 @@
 namespace farcall {
 namespace {
 
-struct Options {
-    bool quick = false;
-    std::vector<int> cores;
-    std::string json;
-};
-
-/// A bench with the options that all have. `measure` gives a bench::Report.
-template <class Measure>
-void add_bench(CLI::App& bench, const char* name, const char* what, Measure measure) {
+/// A bench with the options that all have.
+void add_bench(CLI::App& bench, const char* name, const char* what,
+               bench::Report (*measure)(const bench::Options&)) {
     CLI::App* command = bench.add_subcommand(name, what);
     // The callback runs after this function has returned.
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<bench::Options>();
+    auto json = std::make_shared<std::string>();
     command->add_flag("--quick", options->quick, "Fewer rounds: some seconds instead of most of a minute");
-    command->add_option("--json", options->json, "Write the figures to this file")->type_name("FILE");
+    command->add_option("--json", *json, "Write the figures to this file")->type_name("FILE");
     command->add_option("--cores", options->cores, "Core of the client and core of the worker")
         ->type_name("A,B")
         ->delimiter(',');
-    command->callback([options, measure] {
+    command->callback([options, json, measure] {
         const bench::Report report = measure(*options);
         bench::print_report(report);
-        if (!options->json.empty()) bench::write_json(report, options->json);
+        if (!json->empty()) bench::write_json(report, *json);
     });
 }
 
@@ -45,15 +40,11 @@ void add_bench_command(CLI::App& app) {
     add_bench(
         *bench, "bare",
         "Ring round trips of a guest without a kernel, beside VM exits, cache-line ping-pong and io_uring",
-        [](const Options& options) {
-            return bench::measure_bare({options.quick, options.cores});
-        });
+        bench::measure_bare);
     add_bench(
         *bench, "engine",
         "File reads, chains, many channels and clients through the engine, beside system calls and io_uring",
-        [](const Options& options) {
-            return bench::measure_engine({options.quick, options.cores});
-        });
+        bench::measure_engine);
     bench->callback([bench] {
         if (bench->get_subcommands().empty()) throw CLI::RequiredError("A bench (bare, engine)");
     });

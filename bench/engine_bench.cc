@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <memory>
 #include <string>
 
@@ -15,11 +14,8 @@
 namespace farcall::bench {
 namespace {
 
-constexpr uint32_t kQuickRounds = 8;
-constexpr uint32_t kFullRounds = 60;
-constexpr uint32_t kLeastRounds = 2;  // on a machine that is busy with other things
-constexpr double kQuickSeconds = 8;
-constexpr double kFullSeconds = 45;
+constexpr Extent kQuick{8, 8};
+constexpr Extent kFull{60, 45};
 constexpr uint32_t kNops = 4000;
 constexpr uint32_t kIdle[] = {1, 16, 256, 4096};
 constexpr uint32_t kClients[] = {1, 2, 4};
@@ -158,32 +154,24 @@ class ChannelBench {
 
 }  // namespace
 
-Report measure_engine(const EngineOptions& options) {
-    const auto start = std::chrono::steady_clock::now();
-    const auto elapsed = [start] {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    };
-    Report report{.results = Results(measure_ticks_per_ns()),
-                  .machine = describe_machine(),
-                  .cores = choose_cores(options.cores)};
+Report measure_engine(const Options& options) {
+    Run run(options);
+    Report& report = run.report();
     FileBench files(report.cores.worker, report.results);
     ChannelBench channels(report.cores.worker, report.results);
     pin_thread(report.cores.client);
-    const uint32_t most = options.quick ? kQuickRounds : kFullRounds;
-    const double budget = options.quick ? kQuickSeconds : kFullSeconds;
-    for (; report.rounds < most && (report.rounds < kLeastRounds || elapsed() < budget); report.rounds++) {
+    run.repeat(options.quick ? kQuick : kFull, [&] {
         files.round();
         channels.round();
-    }
-    report.results.finish();
-    files.add_ratios();
-    channels.add_ratios();
-    report.results.add_ratio_value("slowest client : fastest client, commands", channels.fairness(),
-                                   "near 1");
+    });
     report.facts = {{"file_system", files.file_system()},
                     {"io", files.engine().io() == IoBackend::kUring ? "io_uring" : "pool"}};
-    report.seconds = elapsed();
-    return report;
+    return run.finish([&] {
+        files.add_ratios();
+        channels.add_ratios();
+        report.results.add_ratio_value("slowest client : fastest client, commands", channels.fairness(),
+                                       "near 1");
+    });
 }
 
 }  // namespace farcall::bench

@@ -10,13 +10,8 @@ if [[ ! -w /dev/kvm ]]; then
   exit 77
 fi
 "$farcall" bench bare --quick --json "$json"
-check() { # NAME OPERATOR LIMIT
-  local value
-  value=$(tr ',{}' '\n\n\n' <"$json" | sed -n "s/^ *\"$1\": *\([0-9.eE+-]*\) *$/\1/p" | head -n 1)
-  [[ -n $value ]] || { echo "no ratio $1 in $json"; exit 1; }
-  awk -v v="$value" -v l="$3" "BEGIN { exit !(v $2 l) }" || { echo "ratio $1 is $value, wanted $2 $3"; exit 1; }
-  echo "ratio $1: $value ($2 $3)"
-}
+# shellcheck source=tests/bench_ratios.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/bench_ratios.sh"
 check 'ring_nop : cacheline_pingpong' '<' 2.0
 check 'vmexit_userspace : ring_nop' '>' 10
 if grep -q '"io_uring_enter_in_flight_128 : ring_nop_in_flight_128"' "$json"; then

@@ -10,13 +10,8 @@ if (($(nproc) < 2)); then
   exit 77
 fi
 "$farcall" bench engine --quick --json "$json"
-check() { # NAME OPERATOR LIMIT
-  local value
-  value=$(tr ',{}' '\n\n\n' <"$json" | sed -n "s/^ *\"$1\": *\([0-9.eE+-]*\) *$/\1/p" | head -n 1)
-  [[ -n $value ]] || { echo "no ratio $1 in $json"; exit 1; }
-  awk -v v="$value" -v l="$3" "BEGIN { exit !(v $2 l) }" || { echo "ratio $1 is $value, wanted $2 $3"; exit 1; }
-  echo "ratio $1: $value ($2 $3)"
-}
+# shellcheck source=tests/bench_ratios.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/bench_ratios.sh"
 check 'nop_idle_channels_1 : cacheline_pingpong' '<' 2.0
 check 'nop_idle_channels_4096 : nop_idle_channels_1' '<' 1.5
 check 'pread_read_4k_in_flight_32 : read_4k_in_flight_32' '>' 0.4

@@ -11,50 +11,22 @@ inline constexpr uint64_t kHourNs = 3600ull * 1000000000;
 
 // Commands of the graph, by op.
 inline fc_command timer(uint64_t id, uint64_t ns) {
-    fc_command c{};
-    c.opcode = FC_OP_TIMER;
-    c.id = id;
-    c.offset = ns;
-    return c;
+    return {.opcode = FC_OP_TIMER, .id = id, .offset = ns};
 }
 inline fc_command event_wait(uint64_t id) {
-    fc_command c{};
-    c.opcode = FC_OP_EVENT_WAIT;
-    c.id = id;
-    c.flags = FC_F_ID;
-    return c;
+    return {.opcode = FC_OP_EVENT_WAIT, .flags = FC_F_ID, .id = id};
 }
 inline fc_command event_set(uint64_t id, uint64_t event, uint32_t result = 0) {
-    fc_command c{};
-    c.opcode = FC_OP_EVENT_SET;
-    c.id = id;
-    c.offset = event;
-    c.length = result;
-    return c;
+    return {.opcode = FC_OP_EVENT_SET, .id = id, .offset = event, .length = result};
 }
 inline fc_command cancel(uint64_t id, uint64_t event) {
-    fc_command c{};
-    c.opcode = FC_OP_CANCEL;
-    c.id = id;
-    c.offset = event;
-    return c;
+    return {.opcode = FC_OP_CANCEL, .id = id, .offset = event};
 }
 inline fc_command cancel_many(uint64_t id, uint16_t how, uint32_t handle = 0) {
-    fc_command c{};
-    c.opcode = FC_OP_CANCEL;
-    c.id = id;
-    c.op_flags = how;
-    c.handle = handle;
-    return c;
+    return {.opcode = FC_OP_CANCEL, .handle = handle, .id = id, .op_flags = how};
 }
 inline fc_command share(uint64_t id, uint64_t first, uint64_t count, uint32_t serial) {
-    fc_command c{};
-    c.opcode = FC_OP_EVENT_SHARE;
-    c.id = id;
-    c.offset = first;
-    c.buffer = count;
-    c.length = serial;
-    return c;
+    return {.opcode = FC_OP_EVENT_SHARE, .id = id, .offset = first, .buffer = count, .length = serial};
 }
 inline fc_command flagged(fc_command c, unsigned flags) {
     c.flags = static_cast<uint16_t>(c.flags | flags);
