@@ -20,6 +20,7 @@ BlockingPool::~BlockingPool() {
 }
 
 void BlockingPool::post(std::unique_ptr<Job> job) {
+    waiting_.fetch_add(1, std::memory_order_relaxed);
     queue_.push(job.release());
     jobs_.release();
 }
@@ -47,6 +48,7 @@ void BlockingPool::run() {
             if (stop_) return;
             continue;
         }
+        waiting_.fetch_sub(1, std::memory_order_relaxed);
         job->block();
         Worker* home = job->home;
         home->post(std::unique_ptr<Message>(job));

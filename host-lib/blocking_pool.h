@@ -43,10 +43,14 @@ class BlockingPool {
     /// Any thread. Never blocks.
     void post(std::unique_ptr<Job> job);
 
+    /// Any thread: there are jobs that no thread has taken up yet.
+    bool waiting() const { return waiting_.load(std::memory_order_relaxed) != 0; }
+
   private:
     void run();
 
     boost::lockfree::queue<Job*> queue_{256};
+    std::atomic<uint32_t> waiting_{0};
     std::counting_semaphore<> jobs_{0};
     std::atomic<bool> stop_{false};
     std::vector<std::jthread> threads_;

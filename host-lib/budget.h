@@ -30,6 +30,8 @@ class Budget {
         if (parent_ != nullptr) parent_->give(amount);
     }
 
+    uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+
   private:
     const uint64_t limit_;
     std::atomic<uint64_t> used_{0};

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "host-lib/file_job.h"
 #include "host-lib/read_batch.h"
 #include "host-lib/worker.h"
 
@@ -18,7 +17,6 @@ constexpr uint64_t kCostPerRound = 4096;  ///< visits of nodes and edges
 constexpr size_t kReadyAtOnce = 64;
 /// Moved on the worker in one burst, give or take one transfer: bytes hold up others as much as commands do.
 constexpr uint64_t kBytesPerBurst = 256 << 10;
-constexpr uint32_t kFedAtOnce = 64;
 
 uint32_t saturated_delta(uint64_t from, uint64_t to) {
     return static_cast<uint32_t>(std::min<uint64_t>(to - from, UINT32_MAX));
@@ -34,11 +32,6 @@ void keep_handles(fc_command& command, const Operands& operands) {
         command.region = static_cast<uint32_t>(operands.handle2);
         command.flags &= static_cast<uint16_t>(~FC_F_VAR_REGION);
     }
-}
-
-// The result without the number of a buffer that the host picked.
-int64_t moved_bytes(int64_t result, uint8_t event_flags) {
-    return event_flags & FC_E_BUFFER ? FC_RESULT_BYTES(result) : result;
 }
 
 // A read or write that moved less than it was asked to, where the client wants that to count as a failure.
@@ -101,7 +94,7 @@ uint32_t Client::serve(Channel& channel, uint32_t burst) {
         feed(channel);
     if (count > 0) worker_.mark_dirty(channel);  // commands that merely park free their ring slots too
     // Released commands run at once, so that a chain does not wait for the worker's next round.
-    if (ready_head_ < ready_.size()) run_ready(kReadyAtOnce);
+    if (!ready_.empty()) run_ready(kReadyAtOnce);
     return count;
 }
 
@@ -120,6 +113,8 @@ void Client::answer(Channel& channel, const fc_command& command, int64_t result)
 void Client::accept(Task& task) {
     fc_command& command = task.cmd;
     int err = check_command(command);
+    if (command.flags & refused_flags_) [[unlikely]]
+        err = err != 0 ? err : -EINVAL;
     if (command.flags & FC_F_ID) {
         if (int claim = graph_.claim(command.id, &task.node)) {
             // Not an ID that this command may settle: the event carries it as plain data.
@@ -230,24 +225,31 @@ void Client::finish(Task& task, int64_t result, uint8_t event_flags) {
         drop_timers(task.node);
         if (graph_.node(task.node).state == EventGraph::State::kSuspended) waiters_.erase(task.node);
     }
-    graph_.complete(task, failed, ready_);
+    graph_.complete(task, failed, released_);
+    queue_released();
     // Of a client that is gone, the last command lets the worker forget it.
-    if (ready_head_ < ready_.size() || dying_) worker_.mark_ready(*this);
+    if (!ready_.empty() || dying_) worker_.mark_ready(*this);
+}
+
+void Client::queue_released() {
+    for (const EventGraph::Ref ref : released_)
+        ready_.push(ref, graph_.node(ref.node).task.cmd.priority);
+    released_.clear();
 }
 
 void Client::released(EventGraph::Ref ref) {
-    ready_.push_back(ref);
+    ready_.push(ref, graph_.node(ref.node).task.cmd.priority);
     worker_.mark_ready(*this);
 }
 
 size_t Client::run_ready(size_t budget) {
-    while (ready_head_ < ready_.size() && budget-- > 0 && solvent()) {
-        const EventGraph::Ref ref = ready_[ready_head_++];
+    while (!ready_.empty() && budget-- > 0 && solvent()) {
+        const EventGraph::Ref ref = ready_.pop();
         EventGraph::Node* node = graph_.resolve(ref);
         if (node == nullptr || node->state != EventGraph::State::kReady) continue;
         Task task = node->task;
         const bool cancelled = node->failed && !(task.cmd.flags & FC_F_ALWAYS);
-        node->state = EventGraph::State::kParked;
+        node->state.enter(EventGraph::State::kParked);
         node->failed = false;
         if (cancelled) {
             finish(task, -ECANCELED);
@@ -255,12 +257,7 @@ size_t Client::run_ready(size_t budget) {
             start(task);
         }
     }
-    const size_t left = ready_.size() - ready_head_;
-    if (left == 0) {
-        ready_.clear();
-        ready_head_ = 0;
-    }
-    return left;
+    return ready_.size();
 }
 
 int Client::read_variable(uint64_t index, uint64_t* value) {
@@ -305,84 +302,6 @@ void Client::store_result(const fc_command& command, int64_t result) {
     if (word == nullptr || result < 0) return;
     const uint64_t before = command.flags & FC_F_RESULT_ADD ? fc_load_relaxed(word) : 0;
     fc_store_relaxed(word, before + static_cast<uint64_t>(result));
-}
-
-int64_t Client::run_elsewhere(Task& task, std::unique_ptr<FileJob> job, BlockingPool& pool) {
-    if (int err = graph_.ensure_node(task)) return err;
-    EventGraph::Node& node = graph_.node(task.node);
-    node.state = EventGraph::State::kRunning;
-    node.task = task;
-    running_++;
-    job->attach(*this, task.node);
-    std::unique_ptr<Job> step = std::move(job);
-    if (worker_.run_in_kernel(step)) {
-        worker_.stats().uring_jobs.add();
-        return kPending;
-    }
-    worker_.stats().pool_jobs.add();
-    pool.post(std::move(step));
-    return kPending;
-}
-
-void Client::job_back(uint32_t index, int64_t result) {
-    running_--;
-    Task task = graph_.node(index).task;
-    finish(task, result);
-}
-
-int64_t Client::suspend(Task& task, std::unique_ptr<Waiter> waiter) {
-    if (int err = graph_.ensure_node(task)) return err;
-    EventGraph::Node& node = graph_.node(task.node);
-    node.state = EventGraph::State::kSuspended;
-    node.task = task;
-    waiters_[task.node] = std::move(waiter);
-    return kPending;
-}
-
-void Client::resume(EventGraph::Ref ref, int64_t result, uint8_t event_flags) {
-    const EventGraph::Node* node = graph_.resolve(ref);
-    if (node == nullptr || node->state != EventGraph::State::kSuspended) return;
-    Task task = node->task;
-    finish(task, result, event_flags);
-}
-
-bool Client::can_shoot(EventGraph::Ref ref) {
-    const EventGraph::Node* node = graph_.resolve(ref);
-    if (node == nullptr || node->task.channel == nullptr) return true;
-    Channel& channel = *node->task.channel;
-    if (channel.has_credit()) return true;
-    channel.hungry.push_back(ref);
-    return false;
-}
-
-Waiter* Client::waiter(EventGraph::Ref ref) {
-    const EventGraph::Node* node = graph_.resolve(ref);
-    if (node == nullptr || node->state != EventGraph::State::kSuspended) return nullptr;
-    const auto found = waiters_.find(ref.node);
-    return found == waiters_.end() ? nullptr : found->second.get();
-}
-
-bool Client::shot(EventGraph::Ref ref, int64_t result, uint8_t event_flags) {
-    const EventGraph::Node* node = graph_.resolve(ref);
-    if (node == nullptr || node->task.channel == nullptr) return true;
-    Channel& channel = *node->task.channel;
-    if (!channel.reserve_shot()) {
-        channel.hungry.push_back(ref);
-        return false;
-    }
-    count_bytes(node->task.cmd, moved_bytes(result, event_flags));
-    complete_event(node->task, result, event_flags | FC_E_MORE);
-    return true;
-}
-
-void Client::feed(Channel& channel) {
-    for (uint32_t i = 0; i < kFedAtOnce && channel.starved(); i++) {
-        const EventGraph::Ref ref = channel.hungry.front();
-        channel.hungry.pop_front();
-        if (graph_.resolve(ref) == nullptr) continue;
-        auto found = waiters_.find(ref.node);
-        if (found != waiters_.end()) found->second->on_credit();
-    }
 }
 
 }  // namespace farcall

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "host-lib/handle_table.h"
 #include "host-lib/ops.h"
 #include "host-lib/rate_limit.h"
+#include "host-lib/ready_queue.h"
 #include "host-lib/region.h"
 #include "host-lib/timer_queue.h"
 #include "host-lib/waiter.h"
@@ -25,8 +27,8 @@ class Worker;
 /// One client: owner of channels, regions, handles and event IDs. All of it is used by its worker only.
 class Client {
   public:
-    Client(ClientId id, std::shared_ptr<DomainState> domain, SerialTable::Taken serial, bool streams,
-           const ClientPeer& peer, Worker& worker);
+    Client(ClientId id, std::shared_ptr<DomainState> domain, SerialTable::Taken serial,
+           const NewClient& wanted, Worker& worker);
     ~Client();
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
@@ -131,11 +133,12 @@ class Client {
     bool solvent();
     int take_deadline(Task& task);
     void arm_deadline(uint32_t index);
-    void drop_deadline(EventGraph::Node& node, EventGraph::Ref ref);
+    void drop_deadline(EventGraph::Node& node);
     void drop_timers(uint32_t index);
     void take_detached(Channel& channel);
     void leave_channel(const Channel& channel);
     void release_unused();
+    void queue_released();
     int64_t cancel_one(const Task& task, uint64_t id);
     /// Cancels all commands that are `wanted`, do not run in a pool and are not node `except`: how many.
     uint32_t cancel_where(const std::function<bool(const fc_command&)>& wanted, uint32_t except);
@@ -144,6 +147,8 @@ class Client {
     std::shared_ptr<DomainState> domain_;
     Worker& worker_;
     const bool streams_;
+    const uint32_t refused_flags_;          ///< FC_F_* of features that it did not accept
+    const uint32_t refused_channel_flags_;  ///< FC_CHANNEL_*, the same
     const std::shared_ptr<ClientStats> stats_;
     RegionTable regions_;
     HandleTable handles_;
@@ -155,15 +160,19 @@ class Client {
     UniqueFd cancel_fd_;
     UniqueFd detached_fd_;  ///< made when a detached command needs it
     std::map<ChannelId, std::unique_ptr<Channel>> channels_;
-    std::vector<EventGraph::Ref> ready_;
-    size_t ready_head_ = 0;
+    std::vector<EventGraph::Ref> released_;  ///< by the command that has just completed
+    ReadyQueue<EventGraph::Ref> ready_;
     uint32_t running_ = 0;                                           ///< jobs out in a pool
     std::unordered_map<uint32_t, std::unique_ptr<Waiter>> waiters_;  ///< by node
     uint64_t debt_ = 0;        ///< work beyond its commands that it caused and has not paid for
     uint64_t debt_round_ = 0;  ///< the worker's round in which it paid last
     bool dying_ = false;
+    std::optional<TimerQueue::Handle> detached_timer_;  ///< until its time has come
     uint64_t detached_until_ = 0;  ///< ns: when detached commands have to end; 0: none are left
     ControlDone destroyed_;
 };
+
+/// Cancels the detached commands of a client that is being destroyed, wherever it is served. Any thread.
+void end_detached_of(const std::shared_ptr<DomainState>& domain, ClientId client);
 
 }  // namespace farcall

@@ -28,15 +28,19 @@ struct RegionCharge {
 
 }  // namespace
 
-Client::Client(ClientId id, std::shared_ptr<DomainState> domain, SerialTable::Taken serial, bool streams,
-               const ClientPeer& peer, Worker& worker)
+Client::Client(ClientId id, std::shared_ptr<DomainState> domain, SerialTable::Taken serial,
+               const NewClient& wanted, Worker& worker)
     : id_(id),
       domain_(std::move(domain)),
       worker_(worker),
-      streams_(streams),
+      streams_(wanted.flags & FC_CLIENT_STREAMS),
+      refused_flags_(wanted.features & FC_FEATURE_WAIT_ANY ? 0 : FC_F_WAIT_ANY),
+      refused_channel_flags_(wanted.features & FC_FEATURE_TIMESTAMPS ? 0 : FC_CHANNEL_TIMESTAMPS),
       stats_(std::make_shared<ClientStats>()),
       regions_(domain_->limits.max_regions),
-      handles_(domain_->limits.max_handles, domain_->handle_budget),
+      handles_(
+          wanted.flags & FC_CLIENT_KERNEL ? domain_->limits.max_domain_handles : domain_->limits.max_handles,
+          domain_->handle_budget),
       graph_({id,
               serial.serial,
               serial.first_number,
@@ -48,20 +52,23 @@ Client::Client(ClientId id, std::shared_ptr<DomainState> domain, SerialTable::Ta
           std::make_shared<Budget>(domain_->limits.max_client_region_bytes, domain_->region_budget)),
       cancel_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     stats_->serial = serial.serial;
-    stats_->peer = peer;
+    stats_->peer = wanted.peer;
     stats_->worker = worker.index();
     domain_->client_stats.add(stats_);
     services_.budget = std::make_shared<Budget>(domain_->limits.max_call_bytes, domain_->call_budget);
     for (uint32_t i = 0; i < domain_->shares.size(); i++)
         handles_.set_fixed(FC_HANDLE_SHARE(i), domain_->shares[i]);
-    for (uint32_t i = 0; streams && i < kStreams; i++)
+    for (uint32_t i = 0; streams_ && i < kStreams; i++)
         handles_.set_fixed(FC_HANDLE_STDIN + i, domain_->streams[i]);
     domain_->serials.set_client(serial.serial, id);
 }
 
 Client::~Client() {
     domain_->client_stats.remove(*stats_);
-    if (detached_until_ != 0) worker_.timers().remove({detached_until_, id_, TimerQueue::Kind::kDetached});
+    if (detached_until_ != 0) {
+        if (detached_timer_) worker_.timers().remove(*detached_timer_);
+        domain_->left_behind.remove(id_);
+    }
     domain_->serials.give_back(graph_.serial(), graph_.next_number());
     if (streams_) domain_->streams_taken = false;
     domain_->clients--;
@@ -74,7 +81,9 @@ ControlResult Client::create_channel(ChannelConfig config) {
     const bool sizes = fc_ring_sizes_ok(config.command_slots, config.event_slots) &&
                        config.command_slots <= limits.max_command_slots &&
                        config.event_slots <= limits.max_event_slots;
-    if (!sizes || (config.flags & ~FC_CHANNEL_TIMESTAMPS) != 0) return {-EINVAL};
+    if (!sizes || (config.flags & ~FC_CHANNEL_TIMESTAMPS) != 0 ||
+        (config.flags & refused_channel_flags_) != 0)
+        return {-EINVAL};
     const uint32_t event_size = config.flags & FC_CHANNEL_TIMESTAMPS ? sizeof(fc_event_ts) : sizeof(fc_event);
     if (config.bytes < fc_channel_bytes(config.command_slots, config.event_slots, event_size))
         return {-EINVAL};

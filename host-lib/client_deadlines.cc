@@ -76,19 +76,19 @@ int64_t Client::op_timer(Client& client, Task& task, const Operands& operands) {
         return pending;
     }
     EventGraph::Node& node = client.graph_.node(task.node);
-    node.state = State::kTimer;
+    node.state.enter(State::kTimer);
     node.task = task;
     node.due = due;
-    client.worker_.timers().add({due, client.id_, Kind::kTimer, ref});
+    node.due_timer = client.worker_.timers().add({due, client.id_, Kind::kTimer, ref});
     return kPending;
 }
 
 void Client::set_timer(EventGraph::Ref ref, uint64_t when) {
     EventGraph::Node* node = graph_.resolve(ref);
     if (node == nullptr || node->state != State::kSuspended) return;
-    if (node->due != 0) worker_.timers().remove({node->due, id_, Kind::kWaiter, ref});
+    if (node->due != 0) worker_.timers().remove(node->due_timer);
     node->due = when;
-    if (when != 0) worker_.timers().add({when, id_, Kind::kWaiter, ref});
+    if (when != 0) node->due_timer = worker_.timers().add({when, id_, Kind::kWaiter, ref});
 }
 
 // The deadline that a command brings along. It may be an earlier one once its wait list is known.
@@ -108,36 +108,37 @@ void Client::arm_deadline(uint32_t index) {
     EventGraph::Node& node = graph_.node(index);
     if (node.deadline == 0 || node.deadline_armed || node.state == State::kRunning) return;
     node.deadline_armed = true;
-    worker_.timers().add({node.deadline, id_, Kind::kDeadline, graph_.ref(index)});
+    node.deadline_timer = worker_.timers().add({node.deadline, id_, Kind::kDeadline, graph_.ref(index)});
 }
 
 void Client::lower_deadline(EventGraph::Ref ref, uint64_t when) {
     EventGraph::Node* node = graph_.resolve(ref);
     if (node == nullptr || (node->deadline != 0 && node->deadline <= when)) return;
-    drop_deadline(*node, ref);
+    drop_deadline(*node);
     node->deadline = when;
     arm_deadline(ref.node);
 }
 
-void Client::drop_deadline(EventGraph::Node& node, EventGraph::Ref ref) {
+void Client::drop_deadline(EventGraph::Node& node) {
     if (!node.deadline_armed) return;
     node.deadline_armed = false;
-    worker_.timers().remove({node.deadline, id_, Kind::kDeadline, ref});
+    worker_.timers().remove(node.deadline_timer);
 }
 
 // A command is over: what would have happened to it later does not.
 void Client::drop_timers(uint32_t index) {
     EventGraph::Node& node = graph_.node(index);
-    const EventGraph::Ref ref = graph_.ref(index);
-    drop_deadline(node, ref);
+    drop_deadline(node);
     if (node.due == 0) return;
-    const Kind kind = node.state == State::kTimer ? Kind::kTimer : Kind::kWaiter;
-    worker_.timers().remove({node.due, id_, kind, ref});
+    worker_.timers().remove(node.due_timer);
     node.due = 0;
 }
 
 void Client::timer_due(const TimerQueue::Entry& entry, uint64_t now) {
-    if (entry.kind == Kind::kDetached) return end_detached();
+    if (entry.kind == Kind::kDetached) {
+        detached_timer_.reset();
+        return end_detached();
+    }
     EventGraph::Node* node = graph_.resolve(entry.ref);
     if (node == nullptr) return;
     if (entry.kind == Kind::kDeadline) {

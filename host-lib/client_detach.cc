@@ -80,13 +80,23 @@ void Client::destroy(ControlDone done) {
     }
     domain_->channels -= static_cast<uint32_t>(channels_.size());
     channels_.clear();
-    graph_.abandon(ready_);
+    graph_.abandon(released_);
+    queue_released();
     signal(cancel_fd_.get());
     worker_.mark_ready(*this);
     if (graph_.live_nodes() == running_) return;
     detached_until_ = monotonic_ns() + static_cast<uint64_t>(domain_->limits.max_detached.count());
-    worker_.timers().add({detached_until_, id_, TimerQueue::Kind::kDetached});
+    detached_timer_ = worker_.timers().add({detached_until_, id_, TimerQueue::Kind::kDetached});
     release_unused();
+    if (const auto oldest = domain_->left_behind.add(id_, domain_->limits.max_detached_clients))
+        end_detached_of(domain_, *oldest);
+}
+
+void end_detached_of(const std::shared_ptr<DomainState>& domain, ClientId client) {
+    domain->workers[client % domain->workers.size()]->post([domain, client](Worker& home) {
+        Client* found = home.find_client(client);
+        if (found != nullptr && &found->domain() == domain.get()) found->end_detached();
+    });
 }
 
 void Client::end_detached() {
@@ -113,7 +123,7 @@ void Client::release_unused() {
     for (auto& object : handles_.keep_only([&](uint32_t handle) {
              return any([=](const fc_command& c) { return uses_handle(c, handle); });
          }))
-        drop_elsewhere(*this, std::move(object));
+        drop_elsewhere(worker_, std::move(object));
     regions_.keep_only(
         [&](uint32_t key) { return any([=](const fc_command& c) { return uses_region(c, key); }); });
 }

@@ -14,7 +14,7 @@ int64_t Client::op_event_wait(Client& client, Task& task, const Operands&) {
     if (!(task.cmd.flags & FC_F_ID)) return -EINVAL;  // nobody could ever set it
     if (int err = client.graph_.ensure_node(task)) return err;
     EventGraph::Node& node = client.graph_.node(task.node);
-    node.state = State::kUserEvent;
+    node.state.enter(State::kUserEvent);
     node.task = task;
     return kPending;
 }

@@ -73,10 +73,13 @@ ControlDone chain(ControlDone first, ControlDone second) {
 
 }  // namespace
 
-void Domain::create_client(uint32_t flags, const ClientPeer& peer, ControlDone done, uint64_t near_serial) {
-    const bool near = flags & FC_CLIENT_NEAR;
-    if ((flags & ~(FC_CLIENT_STREAMS | FC_CLIENT_NEAR)) || near != (near_serial != 0)) return done({-EINVAL});
-    const bool streams = flags & FC_CLIENT_STREAMS;
+void Domain::create_client(const NewClient& wanted, ControlDone done) {
+    const uint64_t near_serial = wanted.near_serial;
+    const bool near = wanted.flags & FC_CLIENT_NEAR;
+    if ((wanted.flags & ~(FC_CLIENT_STREAMS | FC_CLIENT_NEAR | FC_CLIENT_KERNEL)) ||
+        near != (near_serial != 0))
+        return done({-EINVAL});
+    const bool streams = wanted.flags & FC_CLIENT_STREAMS;
     if (streams && !state_->pumps[0]) return done({-EPERM});
     size_t index = state_->next_worker->fetch_add(1) % state_->workers.size();
     if (near) {
@@ -87,12 +90,11 @@ void Domain::create_client(uint32_t flags, const ClientPeer& peer, ControlDone d
     }
     SerialTable::Taken serial{};
     if (int err = reserve_client(*state_, streams, &serial)) return done({err});
-    state_->workers[index]->post(
-        [state = state_, serial, streams, peer, done = std::move(done)](Worker& home) {
-            const ClientId id = home.new_client_id();
-            home.add_client(std::make_unique<Client>(id, state, serial, streams, peer, home));
-            done({0, static_cast<uint64_t>(serial.serial) << 32 | id});
-        });
+    state_->workers[index]->post([state = state_, serial, wanted, done = std::move(done)](Worker& home) {
+        const ClientId id = home.new_client_id();
+        home.add_client(std::make_unique<Client>(id, state, serial, wanted, home));
+        done({0, static_cast<uint64_t>(serial.serial) << 32 | id});
+    });
 }
 
 void Domain::destroy_client(ClientId client, ControlDone done) {
@@ -101,11 +103,7 @@ void Domain::destroy_client(ClientId client, ControlDone done) {
 }
 
 void Domain::end_detached(ClientId client) {
-    Worker* worker = state_->workers[static_cast<size_t>(worker_index(client))];
-    worker->post([state = state_, client](Worker& home) {
-        Client* c = home.find_client(client);
-        if (c != nullptr && &c->domain() == state.get()) c->end_detached();
-    });
+    end_detached_of(state_, client);
 }
 
 void Domain::destroy_all(ControlDone done) {

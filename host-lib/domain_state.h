@@ -2,7 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 #include "host-lib/blocking_pool.h"
@@ -17,9 +20,31 @@ namespace farcall {
 
 inline constexpr uint32_t kStreams = 5;  ///< FC_HANDLE_STDIN .. FC_HANDLE_LOG
 
+/// Clients that are gone but for detached commands, in the order in which they went. Any thread.
+class LeftBehind {
+  public:
+    /// Returns the oldest, and forgets it, when there are more than `limit` now.
+    std::optional<ClientId> add(ClientId client, uint32_t limit) {
+        const std::lock_guard guard(lock_);
+        clients_.push_back(client);
+        if (clients_.size() <= limit) return std::nullopt;
+        const ClientId oldest = clients_.front();
+        clients_.pop_front();
+        return oldest;
+    }
+    void remove(ClientId client) {
+        const std::lock_guard guard(lock_);
+        std::erase(clients_, client);
+    }
+
+  private:
+    std::mutex lock_;
+    std::deque<ClientId> clients_;
+};
+
 /// What the clients of one domain share. Immutable after creation but for the atomics, the serials and the
 /// budget, which any thread may use; lives as long as a client does.
-struct DomainState {
+struct DomainState : std::enable_shared_from_this<DomainState> {
     explicit DomainState(const Limits& given) : limits(given), graph_budget(given.max_graph_bytes) {}
 
     std::string name;
@@ -41,6 +66,7 @@ struct DomainState {
     SerialTable serials;
     GraphBudget graph_budget;
     std::atomic<uint32_t> clients{0};
+    LeftBehind left_behind;
     std::atomic<bool> streams_taken{false};
 };
 

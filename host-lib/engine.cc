@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "host-lib/error.h"
+#include "host-lib/fault_copy.h"
 #include "host-lib/share.h"
 #include "host-lib/stats_snapshot.h"
 #include "host-lib/uring_backend.h"
@@ -18,6 +19,7 @@ namespace farcall {
 struct Engine::Impl {
     explicit Impl(unsigned blocking_threads) : pool(std::make_unique<BlockingPool>(blocking_threads)) {}
     std::unique_ptr<BlockingPool> pool;
+    std::shared_ptr<Budget> mapped;
     IoBackend io = IoBackend::kPool;
     std::string why_no_uring;
     std::vector<std::unique_ptr<Worker>> workers;
@@ -30,6 +32,10 @@ Engine::Engine(EngineConfig config) {
     if (config.workers == 0 || config.blocking_threads == 0)
         throw Error("an engine needs at least one worker");
     impl_ = std::make_unique<Impl>(config.blocking_threads);
+    if (config.mapped_bytes >= MappedWindow::kBytes) {
+        catch_copy_faults();
+        impl_->mapped = std::make_shared<Budget>(config.mapped_bytes);
+    }
     if (config.io != IoBackend::kPool) {
         impl_->why_no_uring = UringBackend::unavailable();
         if (impl_->why_no_uring.empty()) {
@@ -40,8 +46,9 @@ Engine::Engine(EngineConfig config) {
     }
     for (unsigned i = 0; i < config.workers; i++) {
         const int cpu = i < config.worker_cpus.size() ? config.worker_cpus[i] : -1;
-        const Worker::Config worker{i, config.workers, cpu, config.spin, impl_->io == IoBackend::kUring};
-        impl_->workers.push_back(std::make_unique<Worker>(worker, *impl_->pool));
+        const bool uring = impl_->io == IoBackend::kUring;
+        impl_->workers.push_back(std::make_unique<Worker>(
+            Worker::Config{i, config.workers, cpu, config.spin, uring, impl_->mapped}, *impl_->pool));
     }
 }
 
@@ -81,6 +88,7 @@ EngineStats Engine::stats() const {
         sum.poisoned += stats.poisoned.get();
         sum.pool_jobs += stats.pool_jobs.get();
         sum.uring_jobs += stats.uring_jobs.get();
+        sum.mapped_reads += stats.mapped_reads.get();
     }
     return sum;
 }
@@ -93,6 +101,7 @@ StatsSnapshot Engine::snapshot() const {
     for (const auto& listed : impl_->domains) {
         const auto domain = listed.lock();
         if (domain == nullptr) continue;
+        all.add(*domain);
         for (const auto& client : domain->client_stats.all())
             all.add(domain->name, *client);
     }

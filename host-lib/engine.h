@@ -62,6 +62,9 @@ struct Limits {
     uint64_t max_graph_bytes = 256ull << 20;
     /// How long the detached commands of a client that is gone may go on; then they are cancelled.
     std::chrono::nanoseconds max_detached = std::chrono::seconds(60);
+    /// Clients of the domain that are gone but for such commands; one more, and those of the oldest are
+    /// cancelled.
+    uint32_t max_detached_clients = 256;
 };
 
 /// Who a client is to the host's kernel, for servers that ask; not known for processes of a guest.
@@ -70,6 +73,14 @@ struct ClientPeer {
     uint32_t uid = 0;
     uint32_t gid = 0;
     uint32_t pid = 0;
+};
+
+/// What a client that is to be made asked for, and what its transport knows of it.
+struct NewClient {
+    uint32_t flags = 0;  ///< FC_CLIENT_*
+    ClientPeer peer;
+    uint64_t near_serial = 0;            ///< FC_CLIENT_NEAR's, else 0
+    uint64_t features = FC_FEATURE_ALL;  ///< those accepted with HELLO; what belongs to others is refused
 };
 
 /// One VM, or the local clients of one server: the unit of isolation and policy.
@@ -93,6 +104,10 @@ struct EngineConfig {
     std::vector<int> worker_cpus;   ///< core of each worker; shorter than `workers`: the rest is not pinned
     unsigned blocking_threads = 4;  ///< threads of the blocking pool
     IoBackend io = IoBackend::kAuto;
+    /// Of files that are read again and again, so many bytes at most are mapped and locked into memory (as
+    /// RLIMIT_MEMLOCK allows), because copies from there are much faster than system calls. 0: none; SIGBUS
+    /// is handled otherwise.
+    uint64_t mapped_bytes = 64ull << 20;
     std::chrono::nanoseconds spin{
         50000};  ///< how long a worker polls a silent channel before it arms the doorbell
 };
@@ -149,10 +164,8 @@ class Domain {
     int worker_index(ClientId client) const;
 
     /// value = client id | serial << 32. -EMFILE, -EPERM (streams taken), -EINVAL (flags).
-    void create_client(uint32_t flags, ControlDone done) { create_client(flags, {}, std::move(done)); }
-    /// The same for a client of which the transport knows who it is. near_serial: FC_CLIENT_NEAR's, else 0;
-    /// -ENOENT: nobody has that serial.
-    void create_client(uint32_t flags, const ClientPeer& peer, ControlDone done, uint64_t near_serial = 0);
+    /// -ENOENT: nobody has near_serial.
+    void create_client(const NewClient& wanted, ControlDone done);
     /// Answers when the host uses nothing of the client any more, so late when it leaves detached commands
     /// behind. -ENOENT.
     void destroy_client(ClientId client, ControlDone done);
@@ -216,12 +229,13 @@ class Engine {
 struct EngineStats {
     uint64_t commands = 0;
     uint64_t events = 0;
-    uint64_t errors = 0;      ///< events with a negative result
-    uint64_t interrupts = 0;  ///< event interrupts raised
-    uint64_t sleeps = 0;      ///< times a worker went to sleep
-    uint64_t poisoned = 0;    ///< channels poisoned
-    uint64_t pool_jobs = 0;   ///< commands that went through the blocking pool
-    uint64_t uring_jobs = 0;  ///< commands that went through a worker's io_uring instead
+    uint64_t errors = 0;        ///< events with a negative result
+    uint64_t interrupts = 0;    ///< event interrupts raised
+    uint64_t sleeps = 0;        ///< times a worker went to sleep
+    uint64_t poisoned = 0;      ///< channels poisoned
+    uint64_t pool_jobs = 0;     ///< commands that went through the blocking pool
+    uint64_t uring_jobs = 0;    ///< commands that went through a worker's io_uring instead
+    uint64_t mapped_reads = 0;  ///< reads that were copies from mapped parts of a file
 };
 
 }  // namespace farcall

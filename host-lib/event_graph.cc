@@ -73,7 +73,7 @@ int EventGraph::claim(uint64_t id, uint32_t* node) {
     }
     if (*state < kNodeBase || nodes_[*state - kNodeBase].state != State::kExpected) return -EEXIST;
     *node = *state - kNodeBase;
-    nodes_[*node].state = State::kParked;  // no longer merely expected: a second claim is refused
+    nodes_[*node].state.enter(State::kParked);  // no longer merely expected: a second claim is refused
     return 0;
 }
 
@@ -94,6 +94,7 @@ int EventGraph::new_node(uint32_t* index) {
 }
 
 void EventGraph::free_node(uint32_t index) {
+    nodes_[index].state.enter(State::kFree);
     nodes_[index] = Node{};
     free_nodes_.push_back(index);
 }
@@ -138,7 +139,7 @@ int EventGraph::ensure_node(Task& task) {
     uint32_t index = kNoNode;
     if (int err = new_node(&index)) return err;
     task.node = index;
-    nodes_[index].state = State::kParked;
+    nodes_[index].state.enter(State::kParked);
     if (task.cmd.flags & FC_F_ID) *state_of(task.cmd.id) = kNodeBase + index;
     return 0;
 }

@@ -17,6 +17,7 @@
 #include "host-lib/chain_deadlines.h"
 #include "host-lib/event_shares.h"
 #include "host-lib/graph_budget.h"
+#include "host-lib/job_state.h"
 #include "host-lib/task.h"
 
 namespace farcall {
@@ -31,26 +32,19 @@ class GraphDirectory;
 /// graph of another client of the same worker.
 class EventGraph {
   public:
-    enum class State : uint8_t {
-        kFree,
-        kExpected,
-        kParked,
-        kReady,
-        kRunning,
-        kTimer,
-        kUserEvent,
-        kSuspended
-    };
+    using State = JobState;
 
     struct Node {
         Task task;  ///< kExpected: only its ID
-        State state = State::kFree;
+        JobStateCell state;
         bool failed = false;            ///< one of its waits failed, or it was cancelled while ready
         bool deadline_armed = false;    ///< `deadline` is in the worker's queue
         uint64_t generation = 0;        ///< of this use of the node, unique in the graph; 0: free
         uint64_t mark = 0;              ///< last search that came by
         uint64_t due = 0;               ///< CLOCK_MONOTONIC ns: its own timer in the worker's queue; 0: none
         uint64_t deadline = 0;          ///< ns: when it times out; 0: never
+        uint32_t due_timer = 0;         ///< handle in the worker's queue; valid while `due` is not 0
+        uint32_t deadline_timer = 0;    ///< the same; valid while `deadline_armed`
         uint64_t chain = 0;             ///< ns: the deadline that those who wait for it inherit; 0: none
         uint32_t waiting = 0;           ///< waits that are not met yet
         uint32_t dependents = kNoNode;  ///< first edge to a command that waits for this one
@@ -188,7 +182,8 @@ class EventGraph {
     template <class Enter>
     int visit(uint32_t from, Enter enter);
     Node* awaited(uint64_t id);
-    void release(uint32_t edge, bool failed, std::vector<Ref>& ready);
+    void release(uint32_t last_edge, bool failed, std::vector<Ref>& ready);
+    uint32_t turn_around(uint32_t edge);
     bool settle_wait(Node& waiter, bool failed);
 
     const Config config_;

@@ -28,20 +28,20 @@ namespace {
 
 class DropJob final : public Job {
   public:
-    explicit DropJob(std::shared_ptr<HostObject> object) : object_(std::move(object)) {}
+    explicit DropJob(std::shared_ptr<void> object) : object_(std::move(object)) {}
     void block() override { object_.reset(); }
     void run(Worker&) override {}
 
   private:
-    std::shared_ptr<HostObject> object_;
+    std::shared_ptr<void> object_;
 };
 
 }  // namespace
 
-void drop_elsewhere(Client& client, std::shared_ptr<HostObject> object) {
+void drop_elsewhere(Worker& worker, std::shared_ptr<void> object) {
     auto job = std::make_unique<DropJob>(std::move(object));
-    job->home = &client.worker();
-    client.worker().pool().post(std::move(job));
+    job->home = &worker;
+    worker.pool().post(std::move(job));
 }
 
 }  // namespace farcall

@@ -85,7 +85,7 @@ int64_t start_step(Client& client, Task& task, bool here, Step step, Output outp
     return start_job(client, task, std::make_unique<StepJob<Step>>(std::move(step), output), here);
 }
 
-/// Lets go of an object in the pool: its last user closes it, which may block.
-void drop_elsewhere(Client& client, std::shared_ptr<HostObject> object);
+/// Lets go of an object in the pool: what its last user has to do then (close, unmap) may block.
+void drop_elsewhere(Worker& worker, std::shared_ptr<void> object);
 
 }  // namespace farcall

@@ -23,11 +23,21 @@ class OpenJob final : public FileJob {
   public:
     OpenJob(std::shared_ptr<File> dir, std::string path, uint32_t flags, uint32_t mode)
         : dir_(std::move(dir)), path_(std::move(path)), flags_(flags), mode_(mode) {}
-    void block() override { result_ = open_below(*dir_, path_, flags_, mode_, &file_); }
+    /// True when it is done, or can be done, without waiting.
+    bool fits_here() {
+        if (dir_->in_memory) return !(flags_ & FC_OPEN_TRUNCATE);
+        if (!dir_->local || flags_ & (FC_OPEN_CREATE | FC_OPEN_TRUNCATE)) return false;
+        result_ = open_cached(*dir_, path_, flags_, &file_);
+        done_ = result_ != -EAGAIN;
+        return done_;
+    }
+    void block() override {
+        if (!done_) result_ = open_below(*dir_, path_, flags_, mode_, &file_);
+    }
     int64_t complete(Client& client) override {
         if (result_ < 0) return result_;
         const int64_t handle = client.handles().add(file_);
-        if (handle < 0) drop_elsewhere(client, std::move(file_));
+        if (handle < 0) drop_elsewhere(client.worker(), std::move(file_));
         return handle;
     }
 
@@ -37,12 +47,13 @@ class OpenJob final : public FileJob {
     uint32_t flags_;
     uint32_t mode_;
     std::shared_ptr<File> file_;
+    bool done_ = false;
 };
 
 /// May closing the last descriptor take long? Beside files on a device: in memory, a large file without a
-/// name.
+/// name, or one that has to be unmapped.
 bool close_may_block(const File& file) {
-    if (!file.in_memory) return true;
+    if (!file.in_memory || (file.windows != nullptr && file.windows->listed)) return true;
     struct stat st;
     return fstat(file.fd, &st) < 0 || (st.st_nlink == 0 && st.st_blocks > kMostBlocksHere);
 }
@@ -61,7 +72,7 @@ int64_t restarted(Call call) {
     do {
         result = call();
     } while (result < 0 && errno == EINTR);
-    return result < 0 ? -errno : 0;
+    return result_of(result);
 }
 
 }  // namespace
@@ -74,7 +85,8 @@ int64_t op_open(Client& client, Task& task, const Operands& operands) {
     if (int err = read_path(client, task, operands, &path)) return err;
     auto job = std::make_unique<OpenJob>(std::move(dir), std::move(path), task.cmd.op_flags,
                                          static_cast<uint32_t>(operands.offset));
-    return start_job(client, task, std::move(job), false);
+    const bool here = job->fits_here();
+    return start_job(client, task, std::move(job), here);
 }
 
 int64_t op_close(Client& client, Task& task, const Operands& operands) {

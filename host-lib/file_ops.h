@@ -33,6 +33,18 @@ int64_t op_symlink(Client& client, Task& task, const Operands& operands);
 int64_t op_readlink(Client& client, Task& task, const Operands& operands);
 int64_t op_link(Client& client, Task& task, const Operands& operands);
 
+// attribute_ops.cc
+int64_t op_setattr(Client& client, Task& task, const Operands& operands);
+int64_t op_statfs(Client& client, Task& task, const Operands& operands);
+int64_t op_mknod(Client& client, Task& task, const Operands& operands);
+int64_t op_seek(Client& client, Task& task, const Operands& operands);
+
+// xattr_ops.cc
+int64_t op_getxattr(Client& client, Task& task, const Operands& operands);
+int64_t op_setxattr(Client& client, Task& task, const Operands& operands);
+int64_t op_removexattr(Client& client, Task& task, const Operands& operands);
+int64_t op_listxattr(Client& client, Task& task, const Operands& operands);
+
 // copy_ops.cc
 int64_t op_copy(Client& client, Task& task, const Operands& operands);
 int64_t op_sendfile(Client& client, Task& task, const Operands& operands);

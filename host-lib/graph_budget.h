@@ -10,7 +10,7 @@ namespace farcall {
 /// limits, do not take all of the host's memory. Any thread.
 class GraphBudget {
   public:
-    explicit GraphBudget(uint64_t bytes) : left_(static_cast<int64_t>(bytes)) {}
+    explicit GraphBudget(uint64_t bytes) : bytes_(bytes), left_(static_cast<int64_t>(bytes)) {}
     /// False: not that much is left.
     bool take(uint64_t bytes) {
         const auto n = static_cast<int64_t>(bytes);
@@ -23,8 +23,10 @@ class GraphBudget {
     void give(uint64_t bytes) { left_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
     /// What is left; below 0 when more was forced.
     int64_t left() const { return left_.load(std::memory_order_relaxed); }
+    uint64_t used() const { return bytes_ - static_cast<uint64_t>(left()); }
 
   private:
+    const uint64_t bytes_;
     std::atomic<int64_t> left_;
 };
 

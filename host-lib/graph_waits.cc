@@ -39,7 +39,7 @@ int EventGraph::expect(uint64_t id, uint32_t* state, const EventGraph& waiter) {
     uint32_t index = kNoNode;
     if (int err = new_node(&index)) return err;
     Node& node = nodes_[index];
-    node.state = State::kExpected;
+    node.state.enter(State::kExpected);
     node.task.cmd.id = id;
     node.task.cmd.flags = FC_F_ID;
     *state = kNodeBase + index;
@@ -226,7 +226,18 @@ bool EventGraph::settle_wait(Node& waiter, bool failed) {
     return waiter.waiting == 0;
 }
 
-void EventGraph::release(uint32_t edge, bool failed, std::vector<Ref>& ready) {
+// The list has the last one first: turned around, so that those who came first are released first.
+uint32_t EventGraph::turn_around(uint32_t edge) {
+    uint32_t turned = kNoNode;
+    while (edge != kNoNode) {
+        const uint32_t next = std::exchange(edges_[edge].next, turned);
+        turned = std::exchange(edge, next);
+    }
+    return turned;
+}
+
+void EventGraph::release(uint32_t last_edge, bool failed, std::vector<Ref>& ready) {
+    uint32_t edge = turn_around(last_edge);
     while (edge != kNoNode) {
         const Edge current = edges_[edge];
         free_edge(edge);
@@ -236,7 +247,7 @@ void EventGraph::release(uint32_t edge, bool failed, std::vector<Ref>& ready) {
         graph->live_edges_--;
         Node* waiter = graph->resolve(current.waiter);
         if (waiter == nullptr || !waiter->waits() || !settle_wait(*waiter, failed)) continue;
-        waiter->state = State::kReady;
+        waiter->state.enter(State::kReady);
         if (graph == this)
             ready.push_back(current.waiter);
         else

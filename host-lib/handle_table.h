@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host-lib/budget.h"
+#include "host-lib/mapped_window.h"
 #include "host-lib/unique_fd.h"
 
 namespace farcall {
@@ -26,9 +27,8 @@ struct HostObject {
     const Type type;
 };
 
-/// An open file, directory or stream. Immutable but for `nowait_refused`, which only a worker sets, and the
-/// position in a directory.
-struct File : HostObject {
+/// An open file, directory or stream, always in a shared_ptr. Immutable but for what says otherwise.
+struct File : HostObject, std::enable_shared_from_this<File> {
     static constexpr Type kType = Type::kFile;
     enum class Kind : uint8_t { kRegular, kDirectory, kStream };
 
@@ -44,9 +44,12 @@ struct File : HostObject {
     bool is_share = false;       ///< a share's own directory, which all clients of the domain use
     bool in_memory = false;      ///< reads and writes never wait for a device (tmpfs)
     bool local = false;  ///< attributes never come from a server (not FUSE, not a network file system)
-    bool nowait_refused[2] = {};  ///< the file system does not know RWF_NOWAIT for reads / for writes
-    int stream = -1;              ///< kStream: index of its pump thread
-    std::mutex position;          ///< kDirectory: to move the position and read from there in one piece
+    bool nowait_refused[2] =
+        {};  ///< the file system does not know RWF_NOWAIT for reads / for writes; the worker's
+    uint64_t bytes_read = 0;               ///< before it got `windows`; the worker's
+    std::unique_ptr<FileWindows> windows;  ///< mapped, or candidates; the worker's
+    int stream = -1;                       ///< kStream: index of its pump thread
+    std::mutex position;  ///< kDirectory: to move the position and read from there in one piece
 };
 
 /// Handles of one client: u32 names, index + generation, never a host descriptor. Used by the client's worker

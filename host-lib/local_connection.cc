@@ -132,6 +132,7 @@ int LocalConnection::hello(LocalMessage& message) {
     request_.arg[1] = FC_FEATURE_ALL;
     if (in.arg[0] != FC_ABI_VERSION) return -EPROTO;
     if ((in.arg[1] & ~FC_FEATURE_ALL) != 0) return -ENOTSUP;
+    features_ = in.arg[1];
     if (int rc = ClientMapping::map(message.fds[0].get(), in.arg[2], true, budget_, memory_); rc < 0)
         return rc;
     windows_.add_window(0, memory_->bytes(), memory_->data());
@@ -145,7 +146,8 @@ int LocalConnection::hello(LocalMessage& message) {
 int LocalConnection::create_client(LocalMessage& message) {
     if (had_client_) return -EINVAL;
     if ((message.control.flags & FC_CLIENT_STREAMS) != 0 && !policy_.offer_streams) return -EPERM;
-    domain_.create_client(message.control.flags, policy_.peer, answer_later(), message.control.arg[0]);
+    domain_.create_client({message.control.flags, policy_.peer, message.control.arg[0], features_},
+                          answer_later());
     return 0;
 }
 

@@ -102,6 +102,7 @@ class LocalConnection {
     fc_control request_{};  ///< the one under way, turned into its answer
     bool busy_ = false;
     bool had_client_ = false;
+    uint64_t features_ = 0;  ///< those accepted with HELLO
     bool has_client_ = false;
     ClientId client_ = 0;
     std::shared_ptr<ClientMapping> memory_;  ///< set by HELLO

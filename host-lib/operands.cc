@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "host-lib/client.h"
+#include "host-lib/share.h"
 #include "host-lib/worker.h"
 
 namespace farcall {
@@ -33,17 +34,40 @@ int read_iovs(Client& client, const Task& task, const Operands& operands, std::a
     return 0;
 }
 
-int read_output(Client& client, const Operands& operands, uint32_t least, Output* out) {
+namespace {
+
+int read_iov(Client& client, const Operands& operands, bool host_writes, Output* out) {
     Region* arena = client.regions().arena();
     if (arena == nullptr || operands.offset % alignof(fc_iov) != 0 ||
         !arena->contains(operands.offset, sizeof(fc_iov)))
         return -EFAULT;
     fc_iov iov;
     arena->copy_out(operands.offset, &iov, sizeof(iov));
-    if (iov.length < least) return -EINVAL;
     out->at = iov.buffer;
     out->bytes = iov.length;
-    return find_range(client, iov.region, iov.buffer, iov.length, true, &out->region);
+    return find_range(client, iov.region, iov.buffer, iov.length, host_writes, &out->region);
+}
+
+}  // namespace
+
+int memory_output(Client& client, const Task& task, const Operands& operands, uint32_t least, Output* out) {
+    if (operands.length < least) return -EINVAL;
+    *out = {nullptr, operands.buffer, operands.length};
+    return find_memory(client, task, operands, true, &out->region);
+}
+
+int read_output(Client& client, const Operands& operands, uint32_t least, Output* out) {
+    if (int err = read_iov(client, operands, true, out)) return err;
+    return out->bytes < least ? -EINVAL : 0;
+}
+
+int read_input(Client& client, const Operands& operands, uint32_t most, std::string* out) {
+    Output input;
+    if (int err = read_iov(client, operands, false, &input)) return err;
+    if (input.bytes > most) return -E2BIG;
+    out->resize(input.bytes);
+    input.region->copy_out(input.at, out->data(), out->size());
+    return 0;
 }
 
 namespace {
@@ -82,6 +106,55 @@ int read_paths(Client& client, const Task& task, const Operands& operands, std::
     if (second->find('\0') != std::string::npos) return -EINVAL;
     if (int err = check_path(*first)) return err;
     return check_path(*second);
+}
+
+namespace {
+
+/// The file of a subject, before its path is looked at; `below`: there is a path.
+int find_subject(Client& client, const Task& task, const Operands& operands, bool to_change, bool below,
+                 Subject* out) {
+    out->file = client.handles().share<File>(operands.handle);
+    if (out->file == nullptr) return -EBADF;
+    if (below && out->file->kind != File::Kind::kDirectory) return -ENOTDIR;
+    if (out->file->fd < 0) return -ENODEV;
+    if (to_change && !out->file->writable_tree) return -EROFS;
+    out->follow = !(task.cmd.op_flags & FC_STATX_NOFOLLOW);
+    return 0;
+}
+
+}  // namespace
+
+int read_subject(Client& client, const Task& task, const Operands& operands, bool to_change, Subject* out) {
+    const bool below = operands.length > 0;
+    if (int err = find_subject(client, task, operands, to_change, below, out)) return err;
+    Region* region = nullptr;  // an empty path, too, lies somewhere
+    if (int err = find_memory(client, task, operands, false, &region)) return err;
+    return below ? read_path(client, task, operands, &out->path) : 0;
+}
+
+int read_subject_and_name(Client& client, const Task& task, const Operands& operands, bool to_change,
+                          Subject* out, std::string* name) {
+    constexpr std::string_view kPrefix = "user.";
+    if (int err = find_subject(client, task, operands, to_change, false, out)) return err;
+    if (operands.length >= 2 * FC_MAX_PATH) return -ENAMETOOLONG;
+    std::string both;
+    if (int err = copy_text(client, task, operands, &both)) return err;
+    const size_t nul = both.find('\0');
+    if (nul == std::string::npos) return -EINVAL;
+    out->path = both.substr(0, nul);
+    *name = both.substr(nul + 1);
+    if (!out->path.empty() && out->file->kind != File::Kind::kDirectory) return -ENOTDIR;
+    if (out->path.size() >= FC_MAX_PATH) return -ENAMETOOLONG;
+    if (name->find('\0') != std::string::npos) return -EINVAL;
+    if (name->size() > FC_MAX_XATTR_NAME) return -ERANGE;
+    if (!name->starts_with(kPrefix) || name->size() == kPrefix.size()) return -EOPNOTSUPP;
+    return 0;
+}
+
+int open_subject(const Subject& subject, UniqueFd* owned) {
+    if (subject.path.empty()) return subject.file->fd;
+    if (int err = find_below(*subject.file, subject.path, subject.follow, owned)) return err;
+    return owned->get();
 }
 
 int find_directory(Client& client, uint64_t handle, bool to_change, std::shared_ptr<File>* out) {

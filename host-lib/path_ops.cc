@@ -20,10 +20,6 @@ namespace {
 
 using Dir = std::shared_ptr<File>;
 
-int64_t done(int result) {
-    return result < 0 ? -errno : 0;
-}
-
 /// The operands of RENAME and LINK: two directories of one share, the second named by `offset`, and a path
 /// below each.
 struct Pair {
@@ -42,7 +38,7 @@ int64_t rename_names(const Pair& pair, unsigned flags) {
     Place from, to;
     if (int err = find_place(*pair.from_dir, pair.from, &from)) return err;
     if (int err = find_place(*pair.to_dir, pair.to, &to)) return err;
-    return done(renameat2(from.parent, from.name.c_str(), to.parent, to.name.c_str(), flags));
+    return result_of(renameat2(from.parent, from.name.c_str(), to.parent, to.name.c_str(), flags));
 }
 
 /// Links what was found and looked at, by its descriptor: the name is not looked up a second time.
@@ -52,11 +48,11 @@ int64_t link_names(const Pair& pair) {
     struct stat st;
     if (fstat(found.get(), &st) < 0) return -errno;
     // A directory is for the kernel to refuse.
-    if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode)) return -EPERM;
+    if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) return -EPERM;
     Place to;
     if (int err = find_place(*pair.to_dir, pair.to, &to)) return err;
-    const std::string name = "/proc/self/fd/" + std::to_string(found.get());
-    return done(linkat(AT_FDCWD, name.c_str(), to.parent, to.name.c_str(), AT_SYMLINK_FOLLOW));
+    return result_of(
+        linkat(AT_FDCWD, name_of(found.get()).c_str(), to.parent, to.name.c_str(), AT_SYMLINK_FOLLOW));
 }
 
 int64_t read_target(const File& dir, const std::string& path, uint32_t room, std::string& output) {
@@ -67,7 +63,7 @@ int64_t read_target(const File& dir, const std::string& path, uint32_t room, std
     if (!S_ISLNK(st.st_mode)) return -EINVAL;
     output.resize(std::min<uint32_t>(room, PATH_MAX));
     const ssize_t n = readlinkat(found.get(), "", output.data(), output.size());
-    const int64_t result = n < 0 ? -errno : n;
+    const int64_t result = result_of(n);
     output.resize(static_cast<size_t>(std::max<int64_t>(result, 0)));
     return result;
 }
@@ -96,7 +92,7 @@ int64_t op_unlink(Client& client, Task& task, const Operands& operands) {
                       [dir = std::move(dir), path = std::move(path), flags](std::string&) -> int64_t {
                           Place place;
                           if (int err = find_place(*dir, path, &place)) return err;
-                          return done(unlinkat(place.parent, place.name.c_str(), flags));
+                          return result_of(unlinkat(place.parent, place.name.c_str(), flags));
                       });
 }
 
@@ -112,7 +108,7 @@ int64_t op_mkdir(Client& client, Task& task, const Operands& operands) {
                       [dir = std::move(dir), path = std::move(path), mode](std::string&) -> int64_t {
                           Place place;
                           if (int err = find_place(*dir, path, &place)) return err;
-                          return done(mkdirat(place.parent, place.name.c_str(), mode));
+                          return result_of(mkdirat(place.parent, place.name.c_str(), mode));
                       });
 }
 
@@ -126,7 +122,7 @@ int64_t op_symlink(Client& client, Task& task, const Operands& operands) {
                  path = std::move(path)](std::string&) -> int64_t {
         Place place;
         if (int err = find_place(*dir, path, &place)) return err;
-        return done(symlinkat(target.c_str(), place.parent, place.name.c_str()));
+        return result_of(symlinkat(target.c_str(), place.parent, place.name.c_str()));
     };
     return start_step(client, task, here, std::move(step));
 }

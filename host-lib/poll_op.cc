@@ -70,21 +70,22 @@ int find_polled(Client& client, uint64_t handle, Polled* out) {
 }  // namespace
 
 int64_t op_poll(Client& client, Task& task, const Operands& operands) {
-    if (operands.offset & ~uint64_t{kAskable | kAlways}) return -EINVAL;
+    const bool now = task.cmd.op_flags == FC_POLL_NOW;
+    if ((operands.offset & ~uint64_t{kAskable | kAlways}) || (task.cmd.op_flags != 0 && !now)) return -EINVAL;
     const auto mask = static_cast<uint32_t>(operands.offset);
     Polled polled;
     if (int err = find_polled(client, operands.handle, &polled)) return err;
     const bool multishot = task.cmd.flags & FC_F_MULTISHOT;
-    if (multishot && (task.cmd.flags & FC_F_DETACH)) return -EINVAL;
+    if (multishot && (now || (task.cmd.flags & FC_F_DETACH))) return -EINVAL;
     uint32_t ready = kFileReady & mask;
     if (polled.fd >= 0) {
         pollfd look{polled.fd, static_cast<short>(mask), 0};
         if (::poll(&look, 1, 0) < 0) return -errno;
         ready = static_cast<uint16_t>(look.revents);
-    } else if (multishot || ready == 0) {
+    } else if (multishot || (ready == 0 && !now)) {
         return -EPERM;  // it never changes
     }
-    if (ready != 0 && !multishot) return ready;
+    if (now || (ready != 0 && !multishot)) return ready;
     return suspend_on(client, task, *polled.watch,
                       std::make_unique<PollWaiter>(client, polled.object, mask, multishot), mask | kAlways,
                       multishot);

@@ -4,6 +4,7 @@
 #include "host-lib/client.h"
 #include "host-lib/operands.h"
 #include "host-lib/transfer.h"
+#include "host-lib/worker.h"
 
 namespace farcall {
 namespace {
@@ -29,7 +30,12 @@ void ReadBatch::add(const fc_command& command) {
 }
 
 void ReadBatch::finish() {
+    sized_ = nullptr;
     for (uint32_t at = 0; at < count_;) {
+        if (copy_mapped(at)) {
+            at++;
+            continue;
+        }
         const uint32_t run = run_length(at);
         uint32_t done = run > 1 ? read_together(at, run) : 0;
         // What is left: a single read, one that is wrong, where the file ends or is not in the page cache.
@@ -46,6 +52,29 @@ void ReadBatch::finish() {
     }
     count_ = 0;
     bytes_ = 0;
+}
+
+/// Does one of them if the file has a mapped window there; one look at the file's size is enough for all of
+/// them.
+bool ReadBatch::copy_mapped(uint32_t index) {
+    const fc_command& command = commands_[index];
+    File* file = client_.handles().get<File>(command.handle);
+    if (file == nullptr || file->windows == nullptr || command.offset > INT64_MAX - kInlineBytes)
+        return false;
+    const MappedWindow* window = file->windows->find(command.offset, command.length);
+    if (window == nullptr || !file->readable) return false;
+    if (sized_ != file) {
+        sized_ = file;
+        size_ = window->file_size();
+    }
+    if (check_command(command) != 0) return false;
+    Region* region = nullptr;
+    if (find_range(client_, command.region, command.buffer, command.length, true, &region) != 0) return false;
+    WindowCache& windows = client_.worker().windows();
+    if (!windows.copy(*file, *window, size_, command.offset, *region, command.buffer, command.length))
+        return false;
+    results_[index] = command.length;
+    return true;
 }
 
 /// How many from `first` on adjoin in one file.

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include <farcall/abi.h>
 
@@ -10,6 +11,7 @@ namespace farcall {
 
 class Channel;
 class Client;
+struct File;
 
 /// Short reads that lie side by side in a channel. They are taken off the ring together, so that their cache
 /// lines come from the client's core together; those that go on where the one before ends in the file are one
@@ -30,13 +32,16 @@ class ReadBatch {
   private:
     static constexpr uint32_t kMost = 16;
 
+    bool copy_mapped(uint32_t index);
     uint32_t run_length(uint32_t first) const;
     uint32_t read_together(uint32_t first, uint32_t count);
 
     Client& client_;
     Channel& channel_;
     uint32_t count_ = 0;
-    uint64_t bytes_ = 0;  ///< of all
+    uint64_t bytes_ = 0;            ///< of all
+    const File* sized_ = nullptr;   ///< the file whose size, since all of them were posted, is size_
+    std::optional<uint64_t> size_;  ///< nothing: it can't be told
     std::array<fc_command, kMost> commands_;
     std::array<int64_t, kMost> results_;  ///< kPending: its event comes later
 };

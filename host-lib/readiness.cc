@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -111,12 +112,19 @@ void Watch::left(const ReadyWaiter& waiter, bool was_first) {
     if (was_first && waiter.side_ != Side::kPoll && !idle(waiter.side_)) schedule(waiter.side_);
 }
 
+uint8_t Watch::priority() const {
+    uint8_t most = 0;
+    for (const Line& line : lines_)
+        if (!line.empty()) most = std::max(most, line.front().priority_);
+    return most;
+}
+
 void Watch::schedule(Side side) {
     if (fd_ < 0) return;
     if (side != Side::kPoll) pending_ |= events_of(side);
     if (scheduled_) return;
     scheduled_ = true;
-    readiness_.scheduled_.push_back(shared_from_this());
+    readiness_.scheduled_.push(shared_from_this(), priority());
 }
 
 void Watch::run() {
@@ -183,17 +191,17 @@ void Readiness::on_event(uint64_t data, uint32_t events) {
     auto found = watches_.find(data & ~kTag);
     if (found == watches_.end()) return;  // closed by an earlier event of the same look
     const std::shared_ptr<Watch> watch = found->second->shared_from_this();
-    const uint32_t unwanted = watch->unwanted(events);
+    if (const uint32_t unwanted = watch->unwanted(events)) watch->disarm(unwanted);
     watch->pending_ |= events;
     watch->news_ = true;
-    if (!watch->scheduled_) watch->run();  // else its turn comes
-    if (unwanted != 0) watch->disarm(unwanted);
+    if (watch->fd_ >= 0) watch->schedule(ReadyWaiter::Side::kPoll);
 }
 
 bool Readiness::run() {
     if (scheduled_.empty()) return false;
-    const std::vector<std::shared_ptr<Watch>> round = std::exchange(scheduled_, {});
-    for (const std::shared_ptr<Watch>& watch : round) {
+    // What they schedule anew has its turn in the next round.
+    for (ReadyQueue<std::shared_ptr<Watch>> round = std::exchange(scheduled_, {}); !round.empty();) {
+        const std::shared_ptr<Watch> watch = round.pop();
         watch->scheduled_ = false;
         watch->run();
     }
@@ -216,6 +224,7 @@ int64_t suspend_on(Client& client, Task& task, Watch& watch, std::unique_ptr<Rea
     if (int err = watch.arm(events)) return err;
     const int64_t result = client.suspend(task, std::move(waiter));
     if (result != kPending) return result;
+    waits.priority_ = task.cmd.priority;
     watch.add(waits, client.graph().ref(task.node), events);
     if (now) watch.schedule(waits.side());
     return kPending;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host-lib/event_graph.h"
+#include "host-lib/ready_queue.h"
 #include "host-lib/waiter.h"
 
 namespace farcall {
@@ -60,12 +61,15 @@ class ReadyWaiter
 
   private:
     friend class Watch;
+    friend int64_t suspend_on(Client& client, struct Task& task, Watch& watch,
+                              std::unique_ptr<ReadyWaiter> waiter, uint32_t events, bool now);
     Client& client_;
     EventGraph::Ref ref_{};
     std::shared_ptr<Watch> watch_;
     uint32_t round_ = 0;   ///< of the watch, when a poller was last looked at
     uint32_t events_ = 0;  ///< EPOLL* bits that it was registered for
     Side side_;
+    uint8_t priority_ = 0;
     bool hungry_ = false;
 };
 
@@ -110,6 +114,8 @@ class Watch : public std::enable_shared_from_this<Watch> {
     void schedule(Side side);
     /// Tries commands of the lines that `pending_` concerns. Bounded work.
     void run();
+    /// Of the most important of those who are first in line.
+    uint8_t priority() const;
     void run_line(Side side);
     void run_pollers();
     void left(const ReadyWaiter& waiter, bool was_first);
@@ -134,9 +140,9 @@ class Readiness {
     /// `epoll_fd` outlives this object.
     explicit Readiness(int epoll_fd) : epoll_(epoll_fd) {}
 
-    /// An epoll event with kTag. Bounded work.
+    /// An epoll event with kTag: has the watch run.
     void on_event(uint64_t data, uint32_t events);
-    /// One run of each watch that was scheduled. False: none was.
+    /// One run of each watch that was scheduled, those of higher priority first. False: none was.
     bool run();
     bool scheduled() const { return !scheduled_.empty(); }
     /// At least one descriptor is registered, so epoll is worth looking at.
@@ -152,7 +158,7 @@ class Readiness {
     uint32_t armed_ = 0;
     std::unordered_map<uint64_t, Watch*> watches_;
     std::unordered_map<int, std::weak_ptr<Watch>> borrowed_;
-    std::vector<std::shared_ptr<Watch>> scheduled_;
+    ReadyQueue<std::shared_ptr<Watch>> scheduled_;
 };
 
 /// Suspends a command until `watch` is ready for it. `events`: EPOLL* bits, for Side::kPoll. `now`: look at

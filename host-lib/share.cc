@@ -20,19 +20,20 @@ constexpr int kCreateRetries = 8;
 constexpr int kRaceRetries = 64;
 constexpr long kXfsMagic = 0x58465342;
 
-int openat2(int dir, const char* path, int flags, uint32_t mode) {
+int openat2(int dir, const char* path, int flags, uint32_t mode, bool cached = false) {
     open_how how{};
     how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
     how.mode = mode;
-    how.resolve = kResolve;
+    how.resolve = kResolve | (cached ? RESOLVE_CACHED : 0);
     // -EAGAIN: something was renamed or mounted somewhere while a ".." was looked up, so the kernel cannot
     // say whether it led out.
     long fd = -1;
-    for (int i = 0; i < kRaceRetries; i++) {
+    for (int i = 0; i < (cached ? 1 : kRaceRetries); i++) {
         fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
         if (fd >= 0 || errno != EAGAIN) break;
     }
-    return fd < 0 ? -errno : static_cast<int>(fd);
+    if (fd >= 0) return static_cast<int>(fd);
+    return cached && errno == EINVAL ? -EAGAIN : -errno;  // a kernel that does not know RESOLVE_CACHED
 }
 
 int access_flags(uint32_t flags) {
@@ -58,15 +59,14 @@ int check_flags(const File& dir, uint32_t flags) {
 
 // The inode behind an O_PATH descriptor, opened for real: the name is not looked up a second time.
 int reopen(int path_fd, int flags) {
-    const std::string name = "/proc/self/fd/" + std::to_string(path_fd);
-    const int fd = open(name.c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    const int fd = open(name_of(path_fd).c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     return fd < 0 ? -errno : fd;
 }
 
 // First an O_PATH descriptor, which has no side effects; only when its type is harmless the real open.
-int open_existing(const File& dir, const std::string& path, uint32_t flags) {
-    const int nofollow = flags & FC_OPEN_NOFOLLOW ? O_NOFOLLOW : 0;
-    UniqueFd probe(openat2(dir.fd, path.c_str(), O_PATH | nofollow, 0));
+int open_existing(const File& dir, const std::string& path, uint32_t flags, bool cached) {
+    const int how = O_PATH | (flags & FC_OPEN_NOFOLLOW ? O_NOFOLLOW : 0);
+    UniqueFd probe(openat2(dir.fd, path.c_str(), how, 0, cached));
     if (!probe) return probe.release();
     struct stat st;
     if (fstat(probe.get(), &st) < 0) return -errno;
@@ -83,11 +83,11 @@ bool is_link(const File& dir, const std::string& path) {
 }
 
 int open_or_create(const File& dir, const std::string& path, uint32_t flags, uint32_t mode) {
-    if (!(flags & FC_OPEN_CREATE)) return open_existing(dir, path, flags);
+    if (!(flags & FC_OPEN_CREATE)) return open_existing(dir, path, flags, false);
     for (int i = 0; i < kCreateRetries; i++) {
         const int fd = openat2(dir.fd, path.c_str(), access_flags(flags) | O_CREAT | O_EXCL, mode & 0777);
         if (fd != -EEXIST || (flags & FC_OPEN_EXCLUSIVE)) return fd;
-        const int existing = open_existing(dir, path, flags);
+        const int existing = open_existing(dir, path, flags, false);
         // A link to nothing: what it names is not created, as O_EXCL would not reach that far. Else the name
         // was removed in between: create it after all.
         if (existing != -ENOENT || is_link(dir, path)) return existing;
@@ -114,6 +114,25 @@ void classify(File& file) {
     }
 }
 
+int make_file(const File& dir, UniqueFd fd, uint32_t flags, std::shared_ptr<File>* out) {
+    auto file = std::make_shared<File>();
+    file->owned = std::move(fd);
+    file->fd = file->owned.get();
+    struct stat st;
+    if (fstat(file->fd, &st) < 0) return -errno;
+    const bool directory = S_ISDIR(st.st_mode);
+    if (!directory && !S_ISREG(st.st_mode)) return -EPERM;
+    file->kind = directory ? File::Kind::kDirectory : File::Kind::kRegular;
+    file->readable = flags & FC_OPEN_READ;
+    file->writable = flags & FC_OPEN_WRITE;
+    file->writable_tree = dir.writable_tree;
+    file->share = dir.share;
+    file->in_memory = dir.in_memory;  // no path leads to another file system
+    file->local = dir.local;
+    *out = std::move(file);
+    return 0;
+}
+
 }  // namespace
 
 std::shared_ptr<File> open_share(const ShareConfig& config, int index) {
@@ -133,27 +152,18 @@ std::shared_ptr<File> open_share(const ShareConfig& config, int index) {
 int open_below(const File& dir, const std::string& path, uint32_t flags, uint32_t mode,
                std::shared_ptr<File>* out) {
     if (int err = check_flags(dir, flags)) return err;
-    const int fd = open_or_create(dir, path, flags, mode);
-    if (fd < 0) return fd;
-    auto file = std::make_shared<File>();
-    file->owned.reset(fd);
-    file->fd = fd;
-    struct stat st;
-    if (fstat(fd, &st) < 0) return -errno;
-    const bool directory = S_ISDIR(st.st_mode);
-    if (!directory && !S_ISREG(st.st_mode)) return -EPERM;
-    file->kind = directory ? File::Kind::kDirectory : File::Kind::kRegular;
-    file->readable = flags & FC_OPEN_READ;
-    file->writable = flags & FC_OPEN_WRITE;
-    file->writable_tree = dir.writable_tree;
-    file->share = dir.share;
-    classify(*file);
-    *out = std::move(file);
-    return 0;
+    UniqueFd fd(open_or_create(dir, path, flags, mode));
+    return fd ? make_file(dir, std::move(fd), flags, out) : fd.release();
 }
 
-int find_below(const File& dir, const std::string& path, bool follow, UniqueFd* out) {
-    const int fd = openat2(dir.fd, path.c_str(), O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
+int open_cached(const File& dir, const std::string& path, uint32_t flags, std::shared_ptr<File>* out) {
+    if (int err = check_flags(dir, flags)) return err;
+    UniqueFd fd(open_existing(dir, path, flags, true));
+    return fd ? make_file(dir, std::move(fd), flags, out) : fd.release();
+}
+
+int find_below(const File& dir, const std::string& path, bool follow, UniqueFd* out, bool cached) {
+    const int fd = openat2(dir.fd, path.c_str(), O_PATH | (follow ? 0 : O_NOFOLLOW), 0, cached);
     if (fd < 0) return fd;
     out->reset(fd);
     return 0;

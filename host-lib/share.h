@@ -20,10 +20,14 @@ std::shared_ptr<File> open_share(const ShareConfig& config, int index);
 int open_below(const File& dir, const std::string& path, uint32_t flags, uint32_t mode,
                std::shared_ptr<File>* out);
 
+/// The same for what exists, without FC_OPEN_CREATE and FC_OPEN_TRUNCATE, from what the kernel has in memory:
+/// never blocks where files are local. -EAGAIN: that does not say.
+int open_cached(const File& dir, const std::string& path, uint32_t flags, std::shared_ptr<File>* out);
+
 /// An O_PATH descriptor of what `path` names below directory `dir`, resolved as in open_below(); a symbolic
 /// link at its end is followed when `follow`. It can be looked at and has no side effects, whatever its type.
-/// Returns 0 and *out, or -errno.
-int find_below(const File& dir, const std::string& path, bool follow, UniqueFd* out);
+/// Returns 0 and *out, or -errno. `cached`: from what the kernel has in memory; -EAGAIN: that does not say.
+int find_below(const File& dir, const std::string& path, bool follow, UniqueFd* out, bool cached = false);
 
 /// The directory that holds (or will hold) the last name of a path, and that name.
 struct Place {

@@ -109,8 +109,10 @@ int64_t op_accept(Client& client, Task& task, const Operands& operands) {
     const std::shared_ptr<Socket> socket = client.handles().share<Socket>(operands.handle);
     if (socket == nullptr) return -EBADF;
     const bool multishot = task.cmd.flags & FC_F_MULTISHOT;
+    const bool dontwait = task.cmd.op_flags == FC_MSG_DONTWAIT;
+    if (task.cmd.op_flags != 0 && !dontwait) return -EINVAL;
     // The next shot would overwrite the address; and shots of a detached command would go nowhere.
-    if (multishot && (operands.length != 0 || (task.cmd.flags & FC_F_DETACH))) return -EINVAL;
+    if (multishot && (dontwait || operands.length != 0 || (task.cmd.flags & FC_F_DETACH))) return -EINVAL;
     AddressPlace place;
     if (operands.length != 0) {
         if (int err =
@@ -125,6 +127,7 @@ int64_t op_accept(Client& client, Task& task, const Operands& operands) {
         if (result >= 0) place.fill(peer);
         if (result != -EAGAIN) return result;
     }
+    if (dontwait) return -EAGAIN;
     return suspend_on(client, task, socket->watched(client.worker().readiness()),
                       std::make_unique<AcceptWaiter>(client, socket, place, multishot), 0, multishot);
 }

@@ -110,14 +110,14 @@ int64_t op_listen(Client& client, Task&, const Operands& operands) {
         if (int err = bind_ip(client, *socket, *make_address(socket->family, any))) return err;
     }
     const auto backlog = static_cast<int>(std::min(operands.offset, kMaxBacklog));
-    return ::listen(socket->fd.get(), backlog) < 0 ? -errno : 0;
+    return result_of(::listen(socket->fd.get(), backlog));
 }
 
 int64_t op_shutdown(Client& client, Task&, const Operands& operands) {
     const Socket* socket = client.handles().get<Socket>(operands.handle);
     if (socket == nullptr) return -EBADF;
     if (operands.offset > SHUT_RDWR) return -EINVAL;
-    return ::shutdown(socket->fd.get(), static_cast<int>(operands.offset)) < 0 ? -errno : 0;
+    return result_of(::shutdown(socket->fd.get(), static_cast<int>(operands.offset)));
 }
 
 int64_t op_getsockname(Client& client, Task& task, const Operands& operands) {

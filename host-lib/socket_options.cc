@@ -4,6 +4,7 @@
 // data, that make close() block (SO_LINGER), or that mean nothing here because host sockets never block.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <array>
@@ -63,6 +64,8 @@ constexpr Option kOptions[] = {
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 4, kBoth},
     {IPPROTO_IPV6, IPV6_TCLASS, 4, kBoth},
     {IPPROTO_IPV6, IPV6_MTU, 4, kGet},
+    {FC_SOL_QUEUES, FC_SO_UNREAD, 4, kGet},
+    {FC_SOL_QUEUES, FC_SO_UNSENT, 4, kGet},
 };
 
 const Option* find_option(uint64_t level_and_name) {
@@ -79,6 +82,15 @@ bool is_kept_back(const Socket& socket, const Option& option) {
     return option.level == SOL_SOCKET && option.name == SO_REUSEADDR && socket.type == SOCK_DGRAM;
 }
 
+// The value of an option, and its length. 0, or -errno.
+int get_option(const Socket& socket, const Option& option, void* value, socklen_t* length) {
+    const int fd = socket.fd.get();
+    if (option.level != int{FC_SOL_QUEUES})
+        return ::getsockopt(fd, option.level, option.name, value, length) < 0 ? -errno : 0;
+    const bool unread = option.name == int{FC_SO_UNREAD};
+    return ::ioctl(fd, unread ? FIONREAD : TIOCOUTQ, value) < 0 ? -errno : 0;
+}
+
 }  // namespace
 
 int64_t op_getsockopt(Client& client, Task& task, const Operands& operands) {
@@ -91,7 +103,7 @@ int64_t op_getsockopt(Client& client, Task& task, const Operands& operands) {
         return err;
     std::array<std::byte, kMostBytes> value{};
     socklen_t length = std::min<uint32_t>(operands.length, option->bytes);
-    if (::getsockopt(socket->fd.get(), option->level, option->name, value.data(), &length) < 0) return -errno;
+    if (int err = get_option(*socket, *option, value.data(), &length)) return err;
     if (is_kept_back(*socket, *option)) value[0] = static_cast<std::byte>(socket->reuse_address);
     length = std::min<socklen_t>(length, operands.length);
     region->copy_in(operands.buffer, value.data(), length);
@@ -118,8 +130,7 @@ int64_t op_setsockopt(Client& client, Task& task, const Operands& operands) {
         socket->reuse_address = value != 0;
         return 0;
     }
-    return ::setsockopt(socket->fd.get(), option->level, option->name, &value, sizeof(value)) < 0 ? -errno
-                                                                                                  : 0;
+    return result_of(::setsockopt(socket->fd.get(), option->level, option->name, &value, sizeof(value)));
 }
 
 }  // namespace farcall

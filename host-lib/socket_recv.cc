@@ -35,7 +35,7 @@ struct Receive {
     std::shared_ptr<Socket> socket;
     MemorySpans memory;
     std::shared_ptr<BufferPool> pool;  ///< instead of memory
-    uint32_t limit = 0;                ///< of a buffer of the pool
+    uint32_t limit = 0;                ///< bytes of one buffer
     int flags = 0;                     ///< MSG_*
     // RECVMSG
     Region* message = nullptr;
@@ -45,6 +45,7 @@ struct Receive {
     uint64_t received = 0;
 
     Outcome run(Client& client);
+    Outcome run_pooled(Client& client);
     Outcome step(Client& client);
     bool wait_all() const { return socket->stream() && (flags & MSG_WAITALL) && !(flags & MSG_DONTWAIT); }
     Outcome blocked() const;
@@ -90,7 +91,7 @@ Outcome Receive::taken(const msghdr& header, const SocketAddress& from, uint64_t
     if (pool != nullptr) {
         // The end of a stream, and an empty datagram, need no buffer.
         if (n == 0) return Outcome::done(0);
-        return Outcome::done(static_cast<int64_t>(pool->take()) << 20 | static_cast<int64_t>(n), FC_E_BUFFER);
+        return Outcome::done(pool->take(static_cast<uint32_t>(n)), pool->event_flags());
     }
     received = flags & MSG_PEEK ? n : received + n;
     if (message != nullptr) describe(header, from);
@@ -119,7 +120,7 @@ Outcome Receive::step(Client& client) {
     msghdr header{};
     header.msg_iov = pieces.data();
     if (pool != nullptr) {
-        header.msg_iovlen = pool->next(limit, pieces, &covered);
+        header.msg_iovlen = pool->offered(pieces);
     } else {
         const uint64_t most = socket->stream() ? kStepBytes : memory.bytes();
         header.msg_iovlen = memory.slice(flags & MSG_PEEK ? 0 : received, most, pieces, &covered);
@@ -140,12 +141,20 @@ Outcome Receive::step(Client& client) {
     return taken(header, from, static_cast<uint64_t>(n));
 }
 
-Outcome Receive::run(Client& client) {
-    if (pool != nullptr && pool->empty()) {
+Outcome Receive::run_pooled(Client& client) {
+    // A datagram that does not fit loses its end, so it gets all of the room that it was promised.
+    if (!pool->offer(limit, !socket->stream())) {
         // Only who has something waiting is told that there is no buffer for it.
         pollfd look{socket->fd.get(), POLLIN, 0};
         return ::poll(&look, 1, 0) > 0 ? Outcome::done(-ENOBUFS) : blocked();
     }
+    const Outcome outcome = step(client);
+    pool->withdraw();
+    return outcome;
+}
+
+Outcome Receive::run(Client& client) {
+    if (pool != nullptr) return run_pooled(client);
     const uint64_t begun = received;
     Outcome outcome = step(client);
     while (outcome.kind == Outcome::Kind::kAgain && received > begun && received - begun < kStepBytes) {
@@ -212,8 +221,7 @@ int64_t start_pooled(Client& client, Task& task, const Operands& operands, Recei
     if ((task.cmd.flags & FC_F_MULTISHOT) && senseless) return -EINVAL;
     receive.pool = client.handles().share<BufferPool>(operands.offset);
     if (receive.pool == nullptr) return -EBADF;
-    receive.limit = receive.pool->buffer_bytes();
-    if (operands.length != 0) receive.limit = std::min(receive.limit, operands.length);
+    receive.limit = receive.pool->largest(operands.length);
     receive.flags &= ~static_cast<int>(FC_MSG_POOL);
     return start(client, task, std::move(receive));
 }

@@ -31,7 +31,9 @@ class SendfileWaiter final : public ReadyWaiter {
           file_(std::move(file)),
           offset_(offset),
           left_(length) {}
-    ~SendfileWaiter() override { drop_elsewhere(client(), std::move(file_)); }  // its close may block
+    ~SendfileWaiter() override {
+        drop_elsewhere(client().worker(), std::move(file_));
+    }  // its close may block
 
     Outcome retry(uint32_t /*ready*/) override {
         if (filling_) return Outcome::wait();

@@ -84,6 +84,13 @@ int64_t statx_file(int fd, std::string& output) {
     return 0;
 }
 
+/// What a path names, if the kernel has it in memory, else -EAGAIN.
+int64_t look_cached(const Subject& subject, std::string& output) {
+    UniqueFd found;
+    if (int err = find_below(*subject.file, subject.path, subject.follow, &found, true)) return err;
+    return statx_file(found.get(), output);
+}
+
 /// Attributes that need no device and no server.
 bool attributes_here(const File& file) {
     return file.local || file.kind == File::Kind::kStream;
@@ -94,7 +101,7 @@ int64_t read_names(int fd, int64_t cookie, uint32_t room, std::string& output) {
     if (cookie >= 0 && lseek(fd, cookie, SEEK_SET) < 0) return -errno;
     output.resize(std::min(room, kMostDirents));
     const ssize_t n = getdents64(fd, output.data(), output.size());
-    const int64_t result = n < 0 ? -errno : n;
+    const int64_t result = result_of(n);
     output.resize(static_cast<size_t>(std::max<int64_t>(result, 0)));
     return result;
 }
@@ -111,9 +118,8 @@ int64_t op_stat(Client& client, Task& task, const Operands& operands) {
     std::shared_ptr<File> file = client.handles().share<File>(operands.handle);
     if (file == nullptr) return -EBADF;
     if (file->fd < 0) return -ENODEV;
-    if (operands.length < sizeof(fc_stat)) return -EINVAL;
-    Output output{nullptr, operands.buffer, operands.length};
-    if (int err = find_memory(client, task, operands, true, &output.region)) return err;
+    Output output;
+    if (int err = memory_output(client, task, operands, sizeof(fc_stat), &output)) return err;
     const bool here = attributes_here(*file);
     return start_step(
         client, task, here, [file = std::move(file)](std::string& out) { return stat_file(file->fd, out); },
@@ -121,28 +127,22 @@ int64_t op_stat(Client& client, Task& task, const Operands& operands) {
 }
 
 int64_t op_statx(Client& client, Task& task, const Operands& operands) {
-    std::shared_ptr<File> file = client.handles().share<File>(operands.handle);
-    if (file == nullptr) return -EBADF;
     if (task.cmd.op_flags & ~FC_STATX_NOFOLLOW) return -EINVAL;
-    Region* region = nullptr;  // an empty path, too, lies somewhere
-    if (int err = find_memory(client, task, operands, false, &region)) return err;
+    Subject subject;
+    if (int err = read_subject(client, task, operands, false, &subject)) return err;
     Output output;
     if (int err = read_output(client, operands, sizeof(fc_statx), &output)) return err;
-    if (operands.length == 0) {
-        if (file->fd < 0) return -ENODEV;
-        const bool here = attributes_here(*file);
-        return start_step(
-            client, task, here,
-            [file = std::move(file)](std::string& out) { return statx_file(file->fd, out); }, output);
+    const bool here = subject.path.empty() ? attributes_here(*subject.file) : subject.file->in_memory;
+    if (!here && attributes_here(*subject.file)) {
+        std::string found;
+        const int64_t result = look_cached(subject, found);
+        if (result == 0) output.region->copy_in(output.at, found.data(), found.size());
+        if (result != -EAGAIN) return result;
     }
-    if (file->kind != File::Kind::kDirectory) return -ENOTDIR;
-    std::string path;
-    if (int err = read_path(client, task, operands, &path)) return err;
-    const bool here = file->in_memory, follow = !(task.cmd.op_flags & FC_STATX_NOFOLLOW);
-    auto step = [dir = std::move(file), path = std::move(path), follow](std::string& out) -> int64_t {
-        UniqueFd found;
-        if (int err = find_below(*dir, path, follow, &found)) return err;
-        return statx_file(found.get(), out);
+    auto step = [subject = std::move(subject)](std::string& out) -> int64_t {
+        UniqueFd owned;
+        const int fd = open_subject(subject, &owned);
+        return fd < 0 ? fd : statx_file(fd, out);
     };
     return start_step(client, task, here, std::move(step), output);
 }
@@ -150,8 +150,8 @@ int64_t op_statx(Client& client, Task& task, const Operands& operands) {
 int64_t op_getdents(Client& client, Task& task, const Operands& operands) {
     std::shared_ptr<File> dir;
     if (int err = find_directory(client, operands.handle, false, &dir)) return err;
-    Output output{nullptr, operands.buffer, operands.length};
-    if (int err = find_memory(client, task, operands, true, &output.region)) return err;
+    Output output;
+    if (int err = memory_output(client, task, operands, 0, &output)) return err;
     int64_t cookie = -1;
     if (int err = check_offset(*dir, operands.offset, &cookie)) return err;
     // The position of a share's own directory would be that of all clients.

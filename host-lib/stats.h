@@ -69,6 +69,7 @@ struct WorkerStats {
     Counter poisoned;
     Counter pool_jobs;
     Counter uring_jobs;
+    Counter mapped_reads;  ///< done by copies from mapped windows
     std::array<OpStats, kOps> ops;
     std::array<LatencyHistogram, kOps> latencies;
 
@@ -118,7 +119,8 @@ class ClientStatsList {
     std::vector<std::shared_ptr<const ClientStats>> clients_;
 };
 
-/// Bytes that a completed command, or a shot of it, has moved between files, sockets and memory.
+/// Bytes that a completed command, or a shot of it, has moved between files, sockets and memory. `result`:
+/// without the number of a buffer that the host picked.
 inline uint64_t bytes_moved(const fc_command& command, int64_t result) {
     constexpr uint64_t kMovers = 1ull << FC_OP_READ | 1ull << FC_OP_WRITE | 1ull << FC_OP_READV |
                                  1ull << FC_OP_WRITEV | 1ull << FC_OP_COPY | 1ull << FC_OP_SENDFILE |
@@ -126,8 +128,7 @@ inline uint64_t bytes_moved(const fc_command& command, int64_t result) {
                                  1ull << FC_OP_RECVMSG;
     static_assert(FC_OP_COUNT <= 64);
     if (result <= 0 || command.opcode >= FC_OP_COUNT || (kMovers >> command.opcode & 1) == 0) return 0;
-    const bool picked = command.opcode == FC_OP_RECV && (command.op_flags & FC_MSG_POOL) != 0;
-    return picked ? static_cast<uint64_t>(FC_RESULT_BYTES(result)) : static_cast<uint64_t>(result);
+    return static_cast<uint64_t>(result);
 }
 
 }  // namespace farcall

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "host-lib/domain_state.h"
 #include "host-lib/ops.h"
 
 namespace farcall {
@@ -40,6 +41,7 @@ constexpr Column<Row::Worker> kWorkerColumns[] = {
     {"poisoned", "Channels poisoned.", &Row::Worker::poisoned},
     {"pool_jobs", "Commands that went through the blocking pool.", &Row::Worker::pool_jobs},
     {"uring_jobs", "Commands that went through io_uring.", &Row::Worker::uring_jobs},
+    {"mapped_reads", "Reads that were copies from mapped parts of a file.", &Row::Worker::mapped_reads},
 };
 constexpr Column<Row::Op> kOpColumns[] = {
     {"completed", "Commands completed.", &Row::Op::completed},
@@ -52,6 +54,14 @@ constexpr Column<Row::Client> kClientColumns[] = {
     {"errors", "Events with a negative result.", &Row::Client::errors},
     {"bytes", "Bytes moved by the client's commands.", &Row::Client::bytes},
     {"interrupts", "Event interrupts raised for the client.", &Row::Client::interrupts},
+};
+constexpr Column<Row::Domain> kDomainColumns[] = {
+    {"clients", "Clients, with those that are gone but for detached commands.", &Row::Domain::clients},
+    {"channels", "Channels.", &Row::Domain::channels},
+    {"handles", "Handles that clients have opened.", &Row::Domain::handles},
+    {"region_bytes", "Bytes of registered memory.", &Row::Domain::region_bytes},
+    {"graph_bytes", "Bytes for event IDs and parked commands.", &Row::Domain::graph_bytes},
+    {"call_bytes", "Bytes of calls that wait for a server.", &Row::Domain::call_bytes},
 };
 
 template <class T, size_t N>
@@ -90,11 +100,12 @@ std::string escaped(const std::string& value) {
 
 /// All rows of one metric after another, as the format wants them.
 template <class T, size_t N, class Rows, class Labels>
-void write_counters(Text out, const char* group, const Column<T> (&columns)[N], const Rows& rows,
-                    Labels labels) {
+void write_rows(Text out, const char* type, const char* group, const Column<T> (&columns)[N],
+                const Rows& rows, Labels labels) {
     for (const Column<T>& column : columns) {
-        const std::string name = fmt::format("farcall_{}_{}_total", group, column.name);
-        header(out, name, "counter", column.help);
+        const bool counter = type == std::string_view("counter");
+        const std::string name = fmt::format("farcall_{}_{}{}", group, column.name, counter ? "_total" : "");
+        header(out, name, type, column.help);
         for (size_t i = 0; i < rows.size(); i++)
             if (const std::string label = labels(i); !label.empty())
                 fmt::format_to(out, "{}{{{}}} {}\n", name, label, rows[i].*column.value);
@@ -129,7 +140,8 @@ uint64_t StatsSnapshot::Op::samples() const {
 void StatsSnapshot::add(unsigned index, const WorkerStats& stats) {
     workers.push_back({index, stats.commands.get(), stats.events.get(), stats.errors.get(),
                        stats.interrupts.get(), stats.doorbells.get(), stats.sleeps.get(), stats.spins.get(),
-                       stats.poisoned.get(), stats.pool_jobs.get(), stats.uring_jobs.get()});
+                       stats.poisoned.get(), stats.pool_jobs.get(), stats.uring_jobs.get(),
+                       stats.mapped_reads.get()});
     for (unsigned i = 0; i < WorkerStats::kOps; i++) {
         ops[i].completed += stats.ops[i].completed.get();
         ops[i].errors += stats.ops[i].errors.get();
@@ -145,10 +157,17 @@ void StatsSnapshot::add(const std::string& domain, const ClientStats& stats) {
                        stats.events.get(), stats.errors.get(), stats.bytes.get(), stats.interrupts.get()});
 }
 
+void StatsSnapshot::add(const DomainState& domain) {
+    domains.push_back({domain.name, domain.clients.load(), domain.channels.load(),
+                       domain.handle_budget->used(), domain.region_budget->used(), domain.graph_budget.used(),
+                       domain.call_budget->used()});
+}
+
 std::string StatsSnapshot::json() const {
     nlohmann::json out = {{"workers", nlohmann::json::array()},
                           {"ops", nlohmann::json::array()},
-                          {"clients", nlohmann::json::array()}};
+                          {"clients", nlohmann::json::array()},
+                          {"domains", nlohmann::json::array()}};
     for (const Worker& worker : workers) {
         out["workers"].push_back(row_json(worker, kWorkerColumns));
         out["workers"].back()["index"] = worker.index;
@@ -168,20 +187,26 @@ std::string StatsSnapshot::json() const {
         if (client.peer.known) row["pid"] = client.peer.pid, row["uid"] = client.peer.uid;
         out["clients"].push_back(std::move(row));
     }
+    for (const Domain& domain : domains) {
+        out["domains"].push_back(row_json(domain, kDomainColumns));
+        out["domains"].back()["name"] = domain.name;
+    }
     return out.dump() + "\n";
 }
 
 std::string StatsSnapshot::prometheus() const {
     std::string text;
     const Text out(text);
-    write_counters(out, "worker", kWorkerColumns, workers,
-                   [&](size_t i) { return fmt::format("worker=\"{}\"", workers[i].index); });
-    write_counters(out, "op", kOpColumns, ops, [&](size_t i) {
+    write_rows(out, "counter", "worker", kWorkerColumns, workers,
+               [&](size_t i) { return fmt::format("worker=\"{}\"", workers[i].index); });
+    write_rows(out, "counter", "op", kOpColumns, ops, [&](size_t i) {
         return ops[i].completed == 0 ? "" : fmt::format("op=\"{}\"", op_name(static_cast<unsigned>(i)));
     });
-    write_counters(out, "client", kClientColumns, clients, [&](size_t i) {
+    write_rows(out, "counter", "client", kClientColumns, clients, [&](size_t i) {
         return fmt::format("domain=\"{}\",client=\"{}\"", escaped(clients[i].domain), clients[i].serial);
     });
+    write_rows(out, "gauge", "domain", kDomainColumns, domains,
+               [&](size_t i) { return fmt::format("domain=\"{}\"", escaped(domains[i].name)); });
     write_latencies(out, *this);
     return text;
 }

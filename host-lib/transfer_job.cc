@@ -21,7 +21,7 @@ constexpr uint64_t kAsyncBytes = 64 << 10;  ///< longer copies would hold up the
 int64_t OnFileJob::complete(Client& client) {
     // Others that hold the file now, its handle or jobs, will let go of it later than this.
     if (file_ != nullptr && file_.use_count() == 1 && !file_->in_memory)
-        drop_elsewhere(client, std::move(file_));
+        drop_elsewhere(client.worker(), std::move(file_));
     return result_;
 }
 

@@ -10,6 +10,7 @@
 #include "host-lib/socket.h"
 #include "host-lib/socket_ops.h"
 #include "host-lib/transfer_job.h"
+#include "host-lib/worker.h"
 
 namespace farcall {
 namespace {
@@ -117,6 +118,16 @@ int64_t socket_transfer(Client& client, Task& task, const Operands& operands, st
     return move(client, task, operands.handle, operands.offset, std::move(memory));
 }
 
+/// A read of what the file's mapped windows have. False: it takes a system call.
+bool read_window(Client& client, File& file, const Operands& operands, const Region& region) {
+    if (operands.length > kInlineBytes || operands.offset > INT64_MAX - kInlineBytes) return false;
+    WindowCache& windows = client.worker().windows();
+    const MappedWindow* window = windows.find(file, operands.offset, operands.length);
+    if (window == nullptr) return false;
+    return windows.copy(file, *window, window->file_size(), operands.offset, region, operands.buffer,
+                        operands.length);
+}
+
 int64_t transfer_op(Client& client, Task& task, const Operands& operands, bool write) {
     if (client.handles().get<Socket>(operands.handle) != nullptr) {
         const fc_iov all{operands.buffer, task.cmd.region, operands.length};
@@ -127,6 +138,7 @@ int64_t transfer_op(Client& client, Task& task, const Operands& operands, bool w
     if (operands.length > FC_MAX_TRANSFER) return -EINVAL;
     Part part{nullptr, operands.buffer, operands.length};
     if (int err = find_memory(client, task, operands, !write, &part.region)) return err;
+    if (!write && read_window(client, *file, operands, *part.region)) return operands.length;
     return transfer(client, task, operands, *file, {&part, 1}, operands.length, write);
 }
 

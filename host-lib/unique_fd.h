@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <string>
 #include <utility>
 
 namespace farcall {
@@ -32,5 +33,11 @@ class UniqueFd {
   private:
     int fd_ = -1;
 };
+
+/// The name by which calls that take no descriptor, or none with O_PATH, reach what it stands for, whatever
+/// the path that led there means by then.
+inline std::string name_of(int fd) {
+    return "/proc/self/fd/" + std::to_string(fd);
+}
 
 }  // namespace farcall

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "host-lib/unix_socket.h"
 
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -13,6 +10,8 @@
 
 #include "host-lib/client.h"
 #include "host-lib/file_job.h"
+#include "host-lib/operands.h"
+#include "host-lib/share.h"
 #include "host-lib/socket.h"
 #include "host-lib/worker.h"
 
@@ -20,18 +19,6 @@ namespace farcall {
 namespace {
 
 constexpr size_t kPieces = 1024;  ///< as many as sendmsg() takes
-
-UniqueFd find_beneath(const File& directory, const std::string& path, int flags) {
-    open_how how{};
-    how.flags = static_cast<uint64_t>(flags | O_PATH | O_CLOEXEC);
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
-    return UniqueFd(static_cast<int>(syscall(SYS_openat2, directory.fd, path.c_str(), &how, sizeof(how))));
-}
-
-// The name that the kernel resolves to what `fd` stands for, whatever the path means by then.
-std::string name_of(const UniqueFd& fd) {
-    return "/proc/self/fd/" + std::to_string(fd.get());
-}
 
 /// A step on a socket that needs a path looked up.
 class UnixJob : public FileJob {
@@ -45,12 +32,11 @@ class UnixJob : public FileJob {
 
     /// The address of the existing socket at the path; `keep` must live as long as it is used.
     int find_socket(SocketAddress* address, UniqueFd* keep) const {
-        *keep = find_beneath(*directory_, path_, 0);
-        if (!*keep) return -errno;
+        if (int err = find_below(*directory_, path_, true, keep)) return err;
         struct stat st;
         if (fstat(keep->get(), &st) < 0) return -errno;
         if (!S_ISSOCK(st.st_mode)) return -ECONNREFUSED;
-        *address = make_unix_address(name_of(*keep));
+        *address = make_unix_address(name_of(keep->get()));
         return 0;
     }
 
@@ -72,17 +58,14 @@ class UnixBind final : public UnixJob {
 
   protected:
     int64_t step() override {
-        const size_t slash = path_.rfind('/');
-        const std::string parent = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-        const std::string name = path_.substr(slash + 1);
-        if (name == "." || name == "..") return -EADDRINUSE;
-        if (name.empty()) return -ENOENT;
-        const UniqueFd directory = find_beneath(*directory_, parent, O_DIRECTORY);
-        if (!directory) return -errno;
-        const std::string full = name_of(directory) + "/" + name;
+        Place place;
+        if (int err = find_place(*directory_, path_, &place)) return err;
+        if (place.name == "." || place.name == "..") return -EADDRINUSE;
+        if (place.name.ends_with('/')) return -ENOENT;
+        const std::string full = name_of(place.parent) + "/" + place.name;
         if (full.size() >= sizeof(sockaddr_un::sun_path)) return -ENAMETOOLONG;
         const SocketAddress address = make_unix_address(full);
-        return ::bind(socket_->fd.get(), address.get(), address.length) < 0 ? -errno : 0;
+        return result_of(::bind(socket_->fd.get(), address.get(), address.length));
     }
 };
 
@@ -99,7 +82,7 @@ class UnixConnect final : public UnixJob {
         SocketAddress address;
         UniqueFd keep;
         if (int err = find_socket(&address, &keep)) return err;
-        return ::connect(socket_->fd.get(), address.get(), address.length) < 0 ? -errno : 0;
+        return result_of(::connect(socket_->fd.get(), address.get(), address.length));
     }
 };
 
@@ -127,7 +110,7 @@ class UnixSend final : public UnixJob {
         message.msg_iovlen = memory_.slice(0, memory_.bytes(), pieces, &covered);
         if (covered < memory_.bytes()) return -EMSGSIZE;
         const ssize_t sent = ::sendmsg(socket_->fd.get(), &message, flags_ | MSG_DONTWAIT | MSG_NOSIGNAL);
-        return sent < 0 ? -errno : sent;
+        return result_of(sent);
     }
 
   private:

@@ -41,6 +41,8 @@ class UringBackend {
     /// Something is queued that the kernel has not taken yet: the worker must not sleep.
     bool unsubmitted() const { return io_uring_sq_ready(&ring_) != 0; }
 
+    /// Something was taken that has not ended yet.
+    bool busy() const { return in_flight_ != 0; }
     /// Completes what is done: runs the jobs as messages of `worker`; what the kernel could not do this way
     /// goes to `pool`. Returns how many operations ended.
     size_t reap(Worker& worker, BlockingPool& pool);

@@ -18,6 +18,7 @@
 #include "host-lib/stats.h"
 #include "host-lib/timer_queue.h"
 #include "host-lib/uring_backend.h"
+#include "host-lib/window_cache.h"
 
 namespace farcall {
 
@@ -30,7 +31,8 @@ class Worker : private GraphDirectory {
         unsigned count = 1;  ///< workers of the engine
         int cpu = -1;        ///< -1: not pinned
         std::chrono::nanoseconds spin{50000};
-        bool uring = false;  ///< jobs go to an io_uring where they can
+        bool uring = false;              ///< jobs go to an io_uring where they can
+        std::shared_ptr<Budget> mapped;  ///< bytes of files that may be mapped and locked; nullptr: none
     };
 
     /// Starts the thread. Throws farcall::Error.
@@ -55,6 +57,7 @@ class Worker : private GraphDirectory {
     bool run_in_kernel(std::unique_ptr<Job>& job) { return uring_ != nullptr && uring_->take(job); }
     TimerQueue& timers() { return timers_; }
     Readiness& readiness() { return readiness_; }
+    WindowCache& windows() { return windows_; }
     /// Where the next bind to port 0 begins to look: not where the last one did.
     uint32_t next_port() { return next_port_++; }
     /// Counts turns of the worker's loop.
@@ -78,6 +81,10 @@ class Worker : private GraphDirectory {
     void reap(Client& client);
 
   private:
+    // Epoll data: a channel's id (32 bits), Readiness::kTag and what that says, or one of these.
+    static constexpr uint64_t kDoorbellTag = 0;        ///< the worker's own eventfd
+    static constexpr uint64_t kUringTag = 1ull << 32;  ///< its io_uring, which the loop looks at anyway
+
     EventGraph* graph_of(uint32_t client) override;
     void released(uint32_t client, EventGraph::Ref ref) override;
     void lower_deadline(uint32_t client, EventGraph::Ref ref, uint64_t when) override;
@@ -85,6 +92,7 @@ class Worker : private GraphDirectory {
     void pin_thread();
     void watch(int fd, uint64_t tag);
     void loop();
+    [[gnu::noinline]] void make_way();
     bool serve_hot();
     bool reap_uring();
     bool run_ready();
@@ -108,6 +116,7 @@ class Worker : private GraphDirectory {
     UniqueFd epoll_;
     std::unique_ptr<UringBackend> uring_;
     Readiness readiness_;
+    WindowCache windows_;
     boost::lockfree::queue<Message*> inbox_{256};
     std::atomic<bool> asleep_{false};
     std::atomic<bool> stop_{false};
@@ -127,6 +136,7 @@ class Worker : private GraphDirectory {
     uint32_t next_channel_ = 1;
     uint32_t next_client_ = 1;
     uint64_t round_ = 0;
+    uint64_t busy_round_ = 0;  ///< the last one with something to do
     uint32_t next_port_ = 0;
     uint64_t last_look_ = 0;
     std::jthread thread_;

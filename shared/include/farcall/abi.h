@@ -88,7 +88,7 @@ enum fc_opcode {
 	FC_OP_SOCKET = 25,	/* offset = family | type << 16 | protocol << 32 */
 	FC_OP_BIND = 26,	/* handle, address in region/buffer/length */
 	FC_OP_LISTEN = 27,	/* handle, offset = backlog */
-	FC_OP_ACCEPT = 28,	/* handle; length != 0: the peer's address goes to region/buffer. Result: a handle */
+	FC_OP_ACCEPT = 28,	/* handle; length != 0: the peer's address goes to region/buffer; op_flags: DONTWAIT. Result: a handle */
 	FC_OP_CONNECT = 29,	/* handle, address in region/buffer/length */
 	FC_OP_SEND = 30,	/* handle, region/buffer/length, op_flags: FC_MSG_* */
 	FC_OP_RECV = 31,	/* the same; with FC_MSG_POOL: offset = handle of a buffer pool, see FC_E_BUFFER */
@@ -99,9 +99,9 @@ enum fc_opcode {
 	FC_OP_SETSOCKOPT = 36,	/* the same */
 	FC_OP_GETSOCKNAME = 37, /* handle, region/buffer/length. Result: bytes of the address */
 	FC_OP_GETPEERNAME = 38, /* the same */
-	FC_OP_POLL = 39,	/* handle, offset = POLL*. Result: what is ready */
-	FC_OP_BUFFERS = 40,	/* makes region/buffer/length a pool of buffers of `offset` bytes. Result: a handle */
-	FC_OP_BUFFER_RETURN = 41, /* handle of a pool, offset = index of a buffer that the host may fill again */
+	FC_OP_POLL = 39,	/* handle, offset = POLL*, op_flags: FC_POLL_NOW. Result: what is ready */
+	FC_OP_BUFFERS = 40,	/* makes region/buffer/length a pool of buffers of `offset` bytes. Result: a handle; op_flags */
+	FC_OP_BUFFER_RETURN = 41, /* handle of a pool, offset = index (FC_E_BLOCK: start) of what the host may fill again */
 
 	/* Between clients of one domain. */
 	FC_OP_EVENT_SHARE = 42,	 /* lets client serial `length` (0: all) wait for `buffer` event IDs from `offset` on */
@@ -110,6 +110,17 @@ enum fc_opcode {
 	FC_OP_CALL = 45,	 /* handle of a service; op_flags = its op; offset = argument << 32 | bytes of the request, which
 				  * lies at region/buffer; the reply of at most length bytes replaces it */
 	FC_OP_REPLY = 46,	 /* offset = token of a call, handle = its result (s32), reply in region/buffer/length */
+
+	/* More of files. Where a path may be empty, `handle` itself is meant. op_flags: FC_STATX_NOFOLLOW, where there are paths. */
+	FC_OP_SETATTR = 47, /* handle, path (may be empty), offset = arena offset of a struct fc_setattr */
+	FC_OP_STATFS = 48,  /* handle; writes struct fc_statfs to region/buffer, length >= sizeof */
+	FC_OP_MKNOD = 49,   /* handle, path, offset = mode with S_IFREG, S_IFIFO or S_IFSOCK */
+	FC_OP_SEEK = 50,    /* handle, offset; op_flags: FC_SEEK_*; writes a u64 to region/buffer, length >= 8 */
+	/* "path\0name"; path may be empty; names begin with "user." */
+	FC_OP_GETXATTR = 51,	/* handle, offset: see FC_OFFSET_IOV (length 0: how long is it?); result: bytes */
+	FC_OP_SETXATTR = 52,	/* handle, offset: an fc_iov as in FC_OFFSET_IOV, with the value; op_flags: FC_XATTR_* too */
+	FC_OP_REMOVEXATTR = 53, /* handle */
+	FC_OP_LISTXATTR = 54,	/* handle, path (may be empty), offset as GETXATTR: names, each with its NUL */
 	FC_OP_COUNT
 };
 
@@ -160,12 +171,19 @@ enum fc_opcode {
 #define FC_CANCEL_HANDLE 0x1u  /* all commands that use `handle`; the result of this and the next: how many */
 #define FC_CANCEL_ALL 0x2u     /* all commands of the client but this one */
 #define FC_STATX_NOFOLLOW 0x1u
+#define FC_SEEK_DATA 0x1u /* one of them */
+#define FC_SEEK_HOLE 0x2u
+#define FC_XATTR_CREATE 0x2u
+#define FC_XATTR_REPLACE 0x4u
+#define FC_MAX_XATTR_NAME 255u
+#define FC_MAX_XATTR_BYTES 65536u
 #define FC_RENAME_NOREPLACE 0x1u
 #define FC_RENAME_EXCHANGE 0x2u
 #define FC_UNLINK_DIRECTORY 0x1u
 #define FC_FALLOCATE_KEEP_SIZE 0x1u
 #define FC_FALLOCATE_PUNCH_HOLE 0x2u /* needs KEEP_SIZE */
 #define FC_FALLOCATE_ZERO_RANGE 0x10u
+#define FC_POLL_NOW 0x1u       /* does not wait; 0: nothing is ready */
 #define FC_MSG_PEEK 0x2u
 #define FC_MSG_TRUNC 0x20u /* RECV, RECVMSG: the result is the whole datagram's length */
 #define FC_MSG_DONTWAIT 0x40u
@@ -173,6 +191,14 @@ enum fc_opcode {
 #define FC_MSG_NOSIGNAL 0x4000u /* always in force */
 #define FC_MSG_MORE 0x8000u
 #define FC_MSG_POOL 0x1u	/* RECV: the host picks the buffer, and only when there is something to put into it */
+
+/* GETSOCKOPT: a level of the host's own. How many bytes lie in the socket's queues, as an s32. */
+#define FC_SOL_QUEUES 0x4651u
+#define FC_SO_UNREAD 1u /* ioctl(FIONREAD); of datagrams: the next one's */
+#define FC_SO_UNSENT 2u /* ioctl(TIOCOUTQ) */
+
+/* op_flags of FC_OP_BUFFERS */
+#define FC_BUFFERS_BLOCKS 0x1u /* blocks as large as what is put into them; offset: of the smallest, a power of two */
 
 /* A piece of memory. Where an op says FC_OFFSET_IOV, `offset` is the arena offset (8-aligned) of one, for its output. */
 struct fc_iov {
@@ -289,6 +315,10 @@ FC_ASSERT_SIZE(fc_command, 64);
 #define FC_RESULT_BUFFER(result) ((fc_u32)(result) >> 20)
 #define FC_MAX_POOL_BUFFERS 2047u
 #define FC_MAX_POOL_BUFFER_BYTES 0xfffffu
+#define FC_E_BLOCK 0x20u /* with FC_E_BUFFER: a block of a pool; the result is as fc_block_result() in ring.h makes it */
+#define FC_MIN_BLOCK_BYTES 64u
+#define FC_MAX_BLOCK_POOL_BYTES 0x4000000u
+#define FC_MAX_BLOCKS 65536u /* of the smallest size, in a pool */
 
 /* One completion. id first, then the word with seq = (fc_u16)(index + 1) with release semantics. */
 struct fc_event {
@@ -346,6 +376,42 @@ struct fc_statx {
 #define FC_STATX_BTIME_KNOWN 0x1u
 FC_ASSERT_SIZE(fc_statx, 128);
 
+/* What SETATTR reads. Owners stay as they are: other ones are refused with -EPERM, and so are set-ID bits of files. */
+struct fc_setattr {
+	fc_u32 valid; /* FC_SETATTR_*: the fields that count */
+	fc_u32 mode;  /* permissions, 07777 */
+	fc_u32 uid;
+	fc_u32 gid;
+	fc_u64 size;
+	fc_s64 atime_ns;
+	fc_s64 mtime_ns;
+	fc_u64 reserved;
+};
+FC_ASSERT_SIZE(fc_setattr, 48);
+#define FC_SETATTR_MODE 0x1u
+#define FC_SETATTR_UID 0x2u
+#define FC_SETATTR_GID 0x4u
+#define FC_SETATTR_SIZE 0x8u
+#define FC_SETATTR_ATIME 0x10u
+#define FC_SETATTR_MTIME 0x20u
+#define FC_SETATTR_ATIME_NOW 0x40u /* the host's time; atime_ns is not looked at */
+#define FC_SETATTR_MTIME_NOW 0x80u
+#define FC_SETATTR_ALL 0xffu
+
+/* What STATFS writes. */
+struct fc_statfs {
+	fc_u64 block_size; /* bytes: the unit of the next three */
+	fc_u64 blocks;
+	fc_u64 free;
+	fc_u64 available; /* to users without privileges */
+	fc_u64 files;
+	fc_u64 files_free;
+	fc_u64 type; /* the host's f_type */
+	fc_u32 name_max;
+	fc_u32 reserved;
+};
+FC_ASSERT_SIZE(fc_statfs, 64);
+
 /* Why a channel was poisoned: `status` of the host line. */
 enum fc_channel_status {
 	FC_CHANNEL_OK = 0,
@@ -374,7 +440,10 @@ struct fc_ring_header {
 	fc_u8 pad2[60];
 	/* line 3, client: read by the host after each batch of events */
 	fc_u32 client_armed; /* not 0: clear it, then raise the event interrupt (never the other way round) */
-	fc_u8 pad3[60];
+	/* For the guest's scheduler, never read by the host. Sums of the priorities of what the client ... */
+	fc_u32 awaited_priority; /* sleeps for, valid while client_armed is not 0 */
+	fc_u32 taken_priority;	 /* has taken out of the event ring and not handled yet */
+	fc_u8 pad3[52];
 };
 FC_ASSERT_FIELD(fc_ring_header, command_tail, 0);
 FC_ASSERT_FIELD(fc_ring_header, event_head, 4);
@@ -383,6 +452,8 @@ FC_ASSERT_FIELD(fc_ring_header, event_tail, 68);
 FC_ASSERT_FIELD(fc_ring_header, status, 72);
 FC_ASSERT_FIELD(fc_ring_header, worker_armed, 128);
 FC_ASSERT_FIELD(fc_ring_header, client_armed, 192);
+FC_ASSERT_FIELD(fc_ring_header, awaited_priority, 196);
+FC_ASSERT_FIELD(fc_ring_header, taken_priority, 200);
 FC_ASSERT_SIZE(fc_ring_header, 256);
 
 #define FC_COMMANDS_OFFSET 4096u

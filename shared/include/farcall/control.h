@@ -14,11 +14,12 @@
  */
 enum fc_control_op {
 	/* in: arg[0] version, arg[1] accepted features. out: arg[0..4], see HELLO's answer below.
-	 * -EPROTO: version not spoken; -ENOTSUP: a feature that was not offered. Must come first. */
+	 * -EPROTO: version not spoken; -ENOTSUP: a feature that was not offered; both answer the host's version and
+	 * features all the same. Must come first. */
 	FC_CTL_HELLO = 1,
 	/* in: flags FC_CLIENT_*, arg[0] serial of another client (FC_CLIENT_NEAR). out: client = its number,
-	 * arg[0] = serial (event IDs). -EMFILE: too many clients; -EPERM: streams asked for twice or not offered;
-	 * -ENOENT: nobody has that serial. */
+	 * arg[0] = serial (event IDs), arg[1] = user | group << 32 with whose rights the host works. -EMFILE: too many
+	 * clients; -EPERM: streams asked for twice or not offered; -ENOENT: nobody has that serial. */
 	FC_CTL_CLIENT_CREATE = 2,
 	/* in: client. Completes when nothing of the client is in use by the host any more: its memory may be freed. With
 	 * commands under way that are FC_F_DETACH, that can take as long as the host lets them go on. */
@@ -47,6 +48,7 @@ enum fc_control_op {
 
 #define FC_CLIENT_STREAMS 0x1u /* give it the standard streams, control and log handles (the guest's init only) */
 #define FC_CLIENT_NEAR 0x2u /* on the worker of the client with serial arg[0], so that the two can share events */
+#define FC_CLIENT_KERNEL 0x4u /* device only: acts for all processes of a guest; its handles count for the domain alone */
 #define FC_CHANNEL_TIMESTAMPS 0x1u
 #define FC_REGION_ARENA 0x1u
 #define FC_REGION_WRITE 0x2u /* the host may write to it (reads into it); the arena must have it */
@@ -118,8 +120,8 @@ FC_ASSERT_SIZE(fc_segment, 16);
  * arg[2] its bytes. CHANNEL_CREATE's answer carries one end of a socket pair: writing 8 bytes to it rings the doorbell,
  * its becoming readable is the event interrupt (drain it). Not eventfds: a shared eventfd lets either side block the other.
  * One connection is one client, made by CLIENT_CREATE; closing it destroys the client. Beside the errnos above: -EPROTO
- * before HELLO (a refused HELLO still answers version and features), -EACCES: this user is not served, -EINVAL: a memfd
- * that is not sealed against shrinking or has huge pages, -E2BIG: more memory than the server maps for one client.
+ * before HELLO, -EACCES: this user is not served, -EINVAL: a memfd that is not sealed against shrinking or has huge
+ * pages, -E2BIG: more memory than the server maps for one client.
  */
 
 #endif

@@ -9,6 +9,11 @@
  *   cwd PATH     working directory (default /)
  *   user UID:GID ids to run as (default 1000:1000); `user 0:0` keeps root
  *   tty ROWSxCOLUMNS  run the command on a pseudo-terminal of that size instead of pipes
+ *   root SHARE:ro|rw[,timeout=MS]  the root file system is that share, instead of the initial RAM disk
+ *   mount SHARE:ro|rw[,timeout=MS]:PATH  a share as a file system at PATH (of type farcall, owned by the command's
+ *                user), in order; MS: how long the guest believes what it knows of a name
+ *   trace PATH   make a FIFO there that everybody may write to, and copy what comes to FC_HANDLE_STDERR
+ *   summary PATH copy that file, if it is there, to FC_HANDLE_STDERR when the command has ended
  *   log 1        copy the kernel log to FC_HANDLE_LOG when the command has ended
  */
 #ifndef FARCALL_INIT_H
@@ -18,6 +23,8 @@
 
 #define FC_INIT_CONFIG "/farcall/config"
 #define FC_INIT_MODULE "/farcall/farcall.ko"
+/* What the command itself uses: libfarcall-preload.so, farcall-exec, traces. Everybody may write there. */
+#define FC_INIT_RUN "/run/farcall"
 
 enum fc_init_record_type {
 	FC_INIT_SIGNAL = 1, /* a = signal number to send to the command's process group */

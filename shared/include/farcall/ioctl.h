@@ -93,6 +93,27 @@ struct fc_ioc_wait {
 	fc_u64 reserved;
 };
 
+/*
+ * A socket of the guest whose peers may also be the host's, as socket() would make it: sock.h of the module says how. The
+ * result is its descriptor. Needs no arena; whoever has the device's descriptor may, whatever its mm (no -EPERM).
+ * -EINVAL: reserved; -EAFNOSUPPORT: not AF_INET or AF_INET6; -ESOCKTNOSUPPORT: not SOCK_STREAM or SOCK_DGRAM;
+ * -EPROTONOSUPPORT: not 0, TCP or UDP: after these the caller makes a socket of the guest alone. -EMFILE, -ENFILE,
+ * -ENOMEM, -ENOBUFS: as socket().
+ *
+ * Its calls fail as those of any socket, and with: connect(), sendto(): -EPERM: the host's policy forbids an address that is
+ * none of the guest's (those of the guest: -ECONNREFUSED, as if nobody listened), -ENOBUFS: no memory that the host can see,
+ * -EMFILE, -ENFILE: the host's limits, -ENODEV: the device is gone. setsockopt(): -ENOPROTOOPT: an option that the host's
+ * socket would not honour. Datagrams to the host: -EOPNOTSUPP: with ancillary data. -EOPNOTSUPP: MSG_FASTOPEN, and to
+ * the host MSG_OOB and, with SO_ZEROCOPY, MSG_ZEROCOPY.
+ */
+struct fc_ioc_socket {
+	fc_u32 family;
+	fc_u32 type; /* may have SOCK_NONBLOCK and SOCK_CLOEXEC */
+	fc_u32 protocol;
+	fc_u32 reserved;
+};
+FC_ASSERT_SIZE(fc_ioc_socket, 16);
+
 #define FC_IOC_INFO _IOR(FC_IOC_MAGIC, 0, struct fc_ioc_info)
 #define FC_IOC_ARENA _IOW(FC_IOC_MAGIC, 1, struct fc_ioc_arena)
 #define FC_IOC_CHANNEL _IOWR(FC_IOC_MAGIC, 2, struct fc_ioc_channel)
@@ -105,5 +126,6 @@ struct fc_ioc_wait {
 /* Before the arena: be served by the worker of the client with this serial, which must be there when the arena is made
  * (else that fails with -ENOENT), to share events with it. -EINVAL: 0; -EEXIST: too late. */
 #define FC_IOC_NEAR _IOW(FC_IOC_MAGIC, 9, fc_u32)
+#define FC_IOC_SOCKET _IOW(FC_IOC_MAGIC, 10, struct fc_ioc_socket)
 
 #endif

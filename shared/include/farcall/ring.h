@@ -151,6 +151,34 @@ static inline int fc_credit_doorbell_needed(struct fc_ring_header *header, fc_u3
 	return fc_load_relaxed(&header->worker_armed) != 0;
 }
 
+/* --- results with FC_E_BLOCK ------------------------------------------------------------------------------------ */
+
+/*
+ * A block starts at a multiple of its size, so that where it starts and how much was put into it share their bits: order of
+ * the size << 26 | start in the pool | bytes - 1.
+ */
+static inline fc_s32 fc_block_result(fc_u32 size_order, fc_u32 start, fc_u32 bytes)
+{
+	return (fc_s32)(size_order << 26 | start | (bytes - 1));
+}
+
+static inline fc_u32 fc_block_size(fc_s32 result)
+{
+	return 1u << ((fc_u32)result >> 26);
+}
+
+/* Byte offset in the pool: what FC_OP_BUFFER_RETURN takes. */
+static inline fc_u32 fc_block_start(fc_s32 result)
+{
+	return (fc_u32)result & 0x3ffffffu & ~(fc_block_size(result) - 1);
+}
+
+/* How many bytes of the block were filled. */
+static inline fc_u32 fc_block_bytes(fc_s32 result)
+{
+	return ((fc_u32)result & (fc_block_size(result) - 1)) + 1;
+}
+
 /* --- sleeping: publish, full barrier, re-check, sleep ---------------------------------------------------------- */
 
 /* Either side arms its flag, and must look at its ring once more before it sleeps. */
