@@ -33,7 +33,7 @@ static bool fc_arena_grow(struct fc_arena *arena, unsigned int order)
 	return true;
 }
 
-static int fc_arena_alloc(struct fc_arena *arena, unsigned long n_pages)
+int fc_arena_alloc(struct fc_arena *arena, unsigned long n_pages)
 {
 	unsigned int order = FC_ARENA_MAX_ORDER;
 

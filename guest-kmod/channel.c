@@ -15,7 +15,7 @@ static void fc_channel_free(struct kref *refs)
 	struct fc_channel *ch = container_of(refs, struct fc_channel, refs);
 	struct fc_client *client = ch->client;
 
-	fc_vector_leave(ch);
+	fc_listener_leave(&ch->listener);
 	fc_memory_free(ch->memory, ch->bytes);
 	kfree(ch);
 	fc_client_put(client);
@@ -65,7 +65,8 @@ static struct fc_channel *fc_channel_alloc(struct fc_client *client,
 	init_waitqueue_head(&ch->wait);
 	fc_client_get(client);
 	ch->client = client;
-	fc_vector_join(ch);
+	ch->listener.interrupt = fc_channel_interrupt;
+	fc_listener_join(client->dev, &ch->listener);
 	return ch;
 }
 
@@ -98,6 +99,7 @@ static void fc_channel_post_destroy(struct fc_channel *ch)
 /* The file is gone. If the client is already going, CLIENT_DESTROY takes the channel along. */
 void fc_channel_release(struct fc_channel *ch)
 {
+	fc_weight_leave(ch);
 	if (ch->on_host && fc_client_get_user(ch->client))
 		fc_channel_post_destroy(ch);
 	fc_channel_put(ch);
@@ -127,7 +129,7 @@ static int fc_channel_attach(struct fc_channel *ch, u32 flags)
 		.arg[0] = virt_to_phys(ch->memory),
 		.arg[1] = ch->bytes,
 		.arg[2] = ch->command_slots | (u64)ch->event_slots << 32,
-		.arg[3] = ch->vector->index,
+		.arg[3] = ch->listener.vector->index,
 	};
 	int ret;
 
@@ -145,6 +147,7 @@ static int fc_channel_attach(struct fc_channel *ch, u32 flags)
 	list_add_tail(&ch->link, &client->channels);
 	ch->closed = client->closed;
 	mutex_unlock(&client->lock);
+	fc_weight_join(ch);
 	if (ch->doorbell & 3 || ch->doorbell >= client->dev->doorbell_bytes)
 		return -EPROTO;
 	return 0;

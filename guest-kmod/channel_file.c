@@ -25,10 +25,21 @@ static bool fc_channel_dead(struct fc_channel *ch)
 }
 
 /* Should a sleeper look again? Any context. See irq.c for why a cleared client_armed is enough. */
-bool fc_channel_woken(struct fc_channel *ch)
+static bool fc_channel_woken(struct fc_channel *ch)
 {
 	return !fc_load_relaxed(&ch->header->client_armed) || fc_channel_pending(ch) ||
 	       fc_channel_dead(ch);
+}
+
+void fc_channel_interrupt(struct fc_listener *listener)
+{
+	struct fc_channel *ch = container_of(listener, struct fc_channel, listener);
+
+	/* Its barrier pairs with the one between a sleeper's queueing and its look at client_armed. */
+	if (!wq_has_sleeper(&ch->wait) || !fc_channel_woken(ch))
+		return;
+	atomic64_inc(&ch->interrupts);
+	wake_up(&ch->wait);
 }
 
 static long fc_channel_sleep(struct fc_channel *ch, s64 timeout_ns)
@@ -38,9 +49,11 @@ static long fc_channel_sleep(struct fc_channel *ch, s64 timeout_ns)
 	if (!timeout_ns)
 		return -ETIME;
 	atomic64_inc(&ch->sleeps);
+	fc_weight_sleep(ch, true);
 	ret = wait_event_interruptible_hrtimeout(ch->wait, fc_channel_woken(ch),
 						 timeout_ns < 0 ? KTIME_MAX :
 								  ns_to_ktime(timeout_ns));
+	fc_weight_woken(ch);
 	if (!ret)
 		atomic64_inc(&ch->wakes);
 	/* The timeout is relative: restarting the call would start it anew. */
@@ -86,6 +99,7 @@ static __poll_t fc_channel_poll(struct file *file, poll_table *wait)
 	atomic64_inc(&ch->polls);
 	poll_wait(file, &ch->wait, wait);
 	fc_arm(&ch->header->client_armed);
+	fc_weight_sleep(ch, false);
 	if (fc_channel_pending(ch))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (fc_channel_dead(ch))

@@ -26,6 +26,7 @@ static void fc_client_free(struct kref *refs)
 	struct fc_client *client = container_of(refs, struct fc_client, refs);
 	struct fc_device *dev = client->dev;
 
+	mutex_destroy(&client->weight.lock);
 	mutex_destroy(&client->lock);
 	mutex_destroy(&client->setup);
 	put_pid(client->tgid);
@@ -199,6 +200,7 @@ static struct fc_client *fc_client_alloc(struct fc_device *dev)
 	mutex_init(&client->lock);
 	INIT_LIST_HEAD(&client->channels);
 	INIT_LIST_HEAD(&client->regions);
+	fc_weight_client_init(client);
 	refcount_inc(&dev->live);
 	return client;
 }
@@ -222,8 +224,10 @@ static int fc_client_open(struct inode *inode, struct file *file)
 
 static void fc_client_file_gone(struct fc_client *client)
 {
-	if (!test_and_set_bit(0, &client->file_gone))
-		fc_client_put_user(client);
+	if (test_and_set_bit(0, &client->file_gone))
+		return;
+	fc_weight_client_close(client);
+	fc_client_put_user(client);
 }
 
 /* Called for each close(), also by exit and by exec, both of which have left the old mm by then. */

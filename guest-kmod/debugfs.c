@@ -5,6 +5,7 @@
 #include <linux/seq_file.h>
 
 #include "farcall.h"
+#include "kcall.h"
 
 static u64 fc_count(atomic64_t *counter)
 {
@@ -22,7 +23,7 @@ static void fc_show_client(struct seq_file *m, struct fc_client *client)
 		   fc_count(&client->ioctls), client->closed ? " closing" : "");
 	list_for_each_entry(ch, &client->channels, link) {
 		seq_printf(m, " channel %u vector %u commands %u events %u status %u", ch->number,
-			   ch->vector->index, ch->command_slots, ch->event_slots,
+			   ch->listener.vector->index, ch->command_slots, ch->event_slots,
 			   fc_load_relaxed(&ch->header->status));
 		seq_printf(m, " waits %llu sleeps %llu wakes %llu polls %llu interrupts %llu\n",
 			   fc_count(&ch->waits), fc_count(&ch->sleeps), fc_count(&ch->wakes),
@@ -43,6 +44,7 @@ static int fc_clients_show(struct seq_file *m, void *unused)
 		seq_printf(m, "vector %u channels %d interrupts %llu\n", i + 1,
 			   atomic_read(&dev->vectors[i].load),
 			   READ_ONCE(dev->vectors[i].interrupts));
+	fc_kernel_show(dev->kernel, m);
 	mutex_lock(&dev->lock);
 	list_for_each_entry(client, &dev->clients, link)
 		fc_show_client(m, client);
@@ -50,11 +52,13 @@ static int fc_clients_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(fc_clients);
+DEFINE_SHOW_ATTRIBUTE(fc_weight);
 
 void fc_debugfs_create(struct fc_device *dev)
 {
 	dev->debugfs = debugfs_create_dir("farcall", NULL);
 	debugfs_create_file("clients", 0400, dev->debugfs, dev, &fc_clients_fops);
+	debugfs_create_file("weights", 0400, dev->debugfs, dev, &fc_weight_fops);
 }
 
 void fc_debugfs_remove(struct fc_device *dev)

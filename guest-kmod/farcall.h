@@ -15,6 +15,9 @@
  * fc_channel: "refs" are its file, and the host from before CHANNEL_CREATE until CHANNEL_DESTROY or
  * CLIENT_DESTROY has finished. The ring's memory goes with the last of them.
  *
+ * fc_kernel, the kernel's own client: "refs" are the device, each mount and each socket. remove()
+ * ends its commands; its memory goes with the last of them, which may be after the device.
+ *
  * fc_region is owned by client->regions, or by the request that adds or removes it.
  *
  * A request whose caller was killed goes on alone: its "late" function runs on dev->wq once the
@@ -26,9 +29,17 @@
  * dev->lock: dev->clients
  * client->lock: client->channels, client->regions and their counts
  * dev->control_lock (irqs off): the control page: slots, queue, state
- * vector->lock (irqs off): the channels of a vector; outside of channel->wait.lock
+ * vector->lock (irqs off): the listeners of a vector; outside of channel->wait.lock and kring->lock
+ * kring->lock (irqs off): a channel of the kernel's own client; not held around call-backs of ops,
+ * which vector->lock may be
+ * kids->lock, kernel->buf_lock (irqs off): innermost
+ * dev->weight.lock, client->weight.lock: outside of client->lock, see weight.h
  *
- * mmap_lock may be held around client->lock and dev->lock, so never the other way round.
+ * The file system's are outside of those of the kernel's own client: inode->i_rwsem, fs->names; fi->lock
+ * is innermost. See fs.h.
+ *
+ * mmap_lock may be held around client->lock and dev->lock, so never the other way round; never
+ * around the two of weight.h.
  */
 #ifndef FARCALL_KMOD_H
 #define FARCALL_KMOD_H
@@ -52,8 +63,11 @@
 #include <farcall/ioctl.h>
 #include <farcall/ring.h>
 
+#include "weight.h"
+
 struct fc_device;
 struct fc_client;
+struct fc_kernel;
 
 /* Requests that can take long have queues and shares of the slots of their own: see control.c */
 enum fc_queue {
@@ -93,13 +107,20 @@ struct fc_limits {
 	u64 max_region_bytes;
 };
 
+/* Who is told of a vector's interrupts. */
+struct fc_listener {
+	struct list_head link;
+	struct fc_vector *vector;
+	void (*interrupt)(struct fc_listener *listener); /* under vector->lock */
+};
+
 /* An MSI-X vector for event interrupts. */
 struct fc_vector {
 	spinlock_t lock;
-	struct list_head channels;
+	struct list_head listeners;
 	unsigned int irq;
 	u32 index; /* as the host counts them: 1 .. */
-	atomic_t load; /* channels */
+	atomic_t load; /* listeners */
 	u64 interrupts; /* under lock */
 	char name[24];
 };
@@ -128,8 +149,11 @@ struct fc_device {
 	struct fc_vector *vectors;
 	u32 n_vectors; /* event vectors, without vector 0 */
 
+	struct fc_kernel *kernel; /* the kernel's own client: see kcall.h */
+
 	struct mutex lock;
 	struct list_head clients;
+	struct fc_device_weight weight;
 	refcount_t live; /* the driver's binding, and each client struct */
 	struct completion idle;
 };
@@ -171,14 +195,14 @@ struct fc_client {
 	bool closed; /* channels added from now on are closed */
 	bool finished; /* the host has let go of everything: no region may be added any more */
 	atomic64_t ioctls;
+	struct fc_client_weight weight;
 	struct fc_request destroy;
 };
 
 struct fc_channel {
 	struct kref refs;
 	struct fc_client *client;
-	struct fc_vector *vector;
-	struct list_head vector_link;
+	struct fc_listener listener;
 	struct list_head link; /* client->channels, while it exists on the host */
 	void *memory;
 	struct fc_ring_header *header; /* start of memory */
@@ -192,6 +216,7 @@ struct fc_channel {
 	bool on_host; /* CHANNEL_CREATE succeeded: the file's release has to undo it */
 	bool closed;
 	wait_queue_head_t wait;
+	struct fc_channel_weight weight;
 	atomic64_t waits; /* FC_IOC_WAIT calls */
 	atomic64_t sleeps; /* of which slept */
 	atomic64_t wakes; /* of which were woken (not timed out, not interrupted by a signal) */
@@ -234,8 +259,8 @@ int fc_control_hello(struct fc_device *dev);
 /* irq.c */
 int fc_irq_setup(struct fc_device *dev);
 void fc_irq_teardown(struct fc_device *dev);
-void fc_vector_join(struct fc_channel *ch);
-void fc_vector_leave(struct fc_channel *ch);
+void fc_listener_join(struct fc_device *dev, struct fc_listener *listener);
+void fc_listener_leave(struct fc_listener *listener);
 
 /* client.c */
 extern const struct file_operations fc_client_fops;
@@ -252,6 +277,7 @@ void fc_client_close_channels(struct fc_client *client);
 long fc_client_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* arena.c */
+int fc_arena_alloc(struct fc_arena *arena, unsigned long n_pages);
 long fc_arena_create(struct fc_client *client, const struct fc_ioc_arena *arg);
 void fc_arena_free(struct fc_arena *arena);
 int fc_arena_mmap(struct fc_client *client, struct vm_area_struct *vma);
@@ -268,12 +294,15 @@ extern const struct file_operations fc_channel_fops;
 long fc_channel_create(struct fc_client *client, struct fc_ioc_channel __user *user);
 void fc_channel_put(struct fc_channel *ch);
 void fc_channel_release(struct fc_channel *ch);
-bool fc_channel_woken(struct fc_channel *ch);
+void fc_channel_interrupt(struct fc_listener *listener);
 
 /* region.c */
 long fc_region_add(struct fc_client *client, struct fc_ioc_region __user *user);
 long fc_region_remove(struct fc_client *client, u32 key);
 void fc_region_free(struct fc_region *region);
+
+/* sock.c */
+long fc_sock_create(struct fc_device *dev, const struct fc_ioc_socket __user *user);
 
 /* debugfs.c */
 void fc_debugfs_create(struct fc_device *dev);

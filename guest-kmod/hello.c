@@ -17,7 +17,9 @@ static int fc_hello_check(struct fc_device *dev, const struct fc_control *answer
 	struct fc_limits *l = &dev->limits;
 
 	if (answer->status) {
-		dev_err(&dev->pdev->dev, "the host refused HELLO: error %d\n", answer->status);
+		dev_err(&dev->pdev->dev,
+			"the host refused HELLO: error %d; it offers version %llu, features %#llx\n",
+			answer->status, answer->arg[0], answer->arg[1]);
 		return answer->status;
 	}
 	l->version = answer->arg[0];

@@ -164,6 +164,9 @@ long fc_client_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct fc_client *client = file->private_data;
 	long ret;
 
+	/* Nothing of the client's: whoever has the descriptor may. */
+	if (cmd == FC_IOC_SOCKET)
+		return fc_sock_create(client->dev, (void __user *)arg);
 	if (current->mm != client->mm)
 		return -EPERM;
 	if (!fc_client_get_user(client))

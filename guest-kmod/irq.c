@@ -31,26 +31,18 @@ static irqreturn_t fc_control_irq(int irq, void *data)
 static irqreturn_t fc_event_irq(int irq, void *data)
 {
 	struct fc_vector *v = data;
-	struct fc_channel *ch;
+	struct fc_listener *listener;
 	unsigned long flags;
 
 	spin_lock_irqsave(&v->lock, flags);
 	v->interrupts++;
-	list_for_each_entry(ch, &v->channels, vector_link) {
-		/*
-		 * Its barrier pairs with the one between a sleeper's queueing and its look at
-		 * client_armed.
-		 */
-		if (!wq_has_sleeper(&ch->wait) || !fc_channel_woken(ch))
-			continue;
-		atomic64_inc(&ch->interrupts);
-		wake_up(&ch->wait);
-	}
+	list_for_each_entry(listener, &v->listeners, link)
+		listener->interrupt(listener);
 	spin_unlock_irqrestore(&v->lock, flags);
 	return IRQ_HANDLED;
 }
 
-/* The vector with the fewest channels; among equals one whose interrupts arrive on this CPU. */
+/* The vector with the fewest listeners; among equals one whose interrupts arrive on this CPU. */
 static struct fc_vector *fc_vector_pick(struct fc_device *dev)
 {
 	struct fc_vector *best = NULL;
@@ -71,24 +63,24 @@ static struct fc_vector *fc_vector_pick(struct fc_device *dev)
 	return best;
 }
 
-void fc_vector_join(struct fc_channel *ch)
+void fc_listener_join(struct fc_device *dev, struct fc_listener *listener)
 {
-	struct fc_vector *v = fc_vector_pick(ch->client->dev);
+	struct fc_vector *v = fc_vector_pick(dev);
 
 	atomic_inc(&v->load);
-	ch->vector = v;
+	listener->vector = v;
 	spin_lock_irq(&v->lock);
-	list_add_tail(&ch->vector_link, &v->channels);
+	list_add_tail(&listener->link, &v->listeners);
 	spin_unlock_irq(&v->lock);
 }
 
-/* The interrupt handler does not touch the channel any more once this returns. */
-void fc_vector_leave(struct fc_channel *ch)
+/* It is not called any more once this returns. */
+void fc_listener_leave(struct fc_listener *listener)
 {
-	struct fc_vector *v = ch->vector;
+	struct fc_vector *v = listener->vector;
 
 	spin_lock_irq(&v->lock);
-	list_del(&ch->vector_link);
+	list_del(&listener->link);
 	spin_unlock_irq(&v->lock);
 	atomic_dec(&v->load);
 }
@@ -108,7 +100,7 @@ static int fc_vector_setup(struct fc_device *dev, u32 i)
 	struct fc_vector *v = &dev->vectors[i];
 
 	spin_lock_init(&v->lock);
-	INIT_LIST_HEAD(&v->channels);
+	INIT_LIST_HEAD(&v->listeners);
 	atomic_set(&v->load, 0);
 	v->index = i + 1;
 	v->irq = pci_irq_vector(dev->pdev, i + 1);

@@ -13,6 +13,8 @@
 #include <linux/slab.h>
 
 #include "farcall.h"
+#include "fs.h"
+#include "kcall.h"
 
 #define FC_RESET_TIMEOUT_MS 10000
 #define FC_PANIC_STATUS 255
@@ -143,9 +145,21 @@ static struct fc_device *fc_device_alloc(struct pci_dev *pdev)
 		INIT_LIST_HEAD(&dev->queues[i]);
 	mutex_init(&dev->lock);
 	INIT_LIST_HEAD(&dev->clients);
+	fc_weight_init(dev);
 	refcount_set(&dev->live, 1);
 	init_completion(&dev->idle);
+	dev->kernel = fc_kernel_create(dev);
+	if (!dev->kernel) {
+		kfree(dev);
+		return NULL;
+	}
 	return dev;
+}
+
+static void fc_device_free(struct fc_device *dev)
+{
+	fc_kernel_put(dev->kernel);
+	kfree(dev);
 }
 
 static int fc_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -166,22 +180,29 @@ static int fc_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = fc_host_setup(dev);
 	if (ret)
 		goto pci;
-	ret = misc_register(&dev->misc);
+	ret = fc_weight_start(dev);
 	if (ret)
 		goto host;
+	ret = misc_register(&dev->misc);
+	if (ret)
+		goto weight;
 	pci_set_drvdata(pdev, dev);
 	atomic_notifier_chain_register(&panic_notifier_list, &dev->panic);
 	fc_debugfs_create(dev);
+	fc_kernel_bind(dev->kernel);
 	dev_info(&pdev->dev, "version %u, features %#llx, %u event vectors\n", dev->limits.version,
 		 dev->limits.features, dev->n_vectors);
 	return 0;
+weight:
+	fc_weight_stop(dev);
 host:
 	fc_control_reset(dev);
+	fc_kernel_stop(dev->kernel);
 	fc_host_teardown(dev);
 pci:
 	fc_pci_teardown(dev);
 free:
-	kfree(dev);
+	fc_device_free(dev);
 unbind:
 	atomic_set(&fc_bound, 0);
 	return ret;
@@ -220,22 +241,28 @@ static void fc_remove(struct pci_dev *pdev)
 {
 	struct fc_device *dev = pci_get_drvdata(pdev);
 
+	fc_kernel_bind(NULL);
 	misc_deregister(&dev->misc);
 	atomic_notifier_chain_unregister(&panic_notifier_list, &dev->panic);
 	fc_debugfs_remove(dev);
+	fc_weight_stop(dev);
 	fc_control_reset(dev);
+	fc_kernel_stop(dev->kernel);
 	fc_close_clients(dev);
 	fc_wait_idle(dev);
 	fc_host_teardown(dev);
 	fc_pci_teardown(dev);
-	kfree(dev);
+	fc_device_free(dev);
 	atomic_set(&fc_bound, 0);
 }
 
 /* Reboot and kexec: the next kernel must not find the host at work in its memory. */
 static void fc_shutdown(struct pci_dev *pdev)
 {
-	fc_control_quiesce(pci_get_drvdata(pdev), FC_RESET_TIMEOUT_MS);
+	struct fc_device *dev = pci_get_drvdata(pdev);
+
+	fc_control_quiesce(dev, FC_RESET_TIMEOUT_MS);
+	fc_kernel_halt(dev->kernel);
 }
 
 static const struct pci_device_id fc_pci_ids[] = { { PCI_DEVICE(FC_PCI_VENDOR, FC_PCI_DEVICE) },
@@ -250,7 +277,27 @@ static struct pci_driver fc_pci_driver = {
 	.shutdown = fc_shutdown,
 	.driver.suppress_bind_attrs = true,
 };
-module_pci_driver(fc_pci_driver);
+
+static int __init fc_init(void)
+{
+	int ret = fc_fs_register();
+
+	if (ret)
+		return ret;
+	ret = pci_register_driver(&fc_pci_driver);
+	if (ret)
+		fc_fs_unregister();
+	return ret;
+}
+module_init(fc_init);
+
+/* No file system is mounted: a mount holds the module. */
+static void __exit fc_exit(void)
+{
+	pci_unregister_driver(&fc_pci_driver);
+	fc_fs_unregister();
+}
+module_exit(fc_exit);
 
 MODULE_DESCRIPTION("System-call offload to a farcall host");
 MODULE_AUTHOR("The farcall authors");
