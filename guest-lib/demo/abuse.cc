@@ -6,34 +6,11 @@
 
 #include <farcall/ring.h>
 
-#include "guest-lib/demo/demo.h"
+#include "guest-lib/demo/abuse.h"
 
 namespace farcall::demo {
 
 namespace {
-
-constexpr int kPoisoned =
-    -100000;  ///< not an errno: the channel's status is FC_CHANNEL_BAD_TAIL or BAD_EVENT_HEAD
-
-/// One attacker.
-struct Attacker {
-    client::Client client;
-    client::Channel channel{client};
-    std::string symlink;  ///< a link in a share that leads out of it
-
-    uint64_t id() { return farcall_event_id(channel.get()); }
-    int post(const fc_command& command) { return perform(channel, command); }
-    int open(std::string_view path) {
-        Variable handle(client);
-        const PathBuffer buffer(client, parse_path(path));
-        return post(buffer.open(FC_OPEN_READ, 0, handle.index()));
-    }
-    fc_command nop() {
-        fc_command command;
-        farcall_prep_nop(&command, 0);
-        return command;
-    }
-};
 
 /// Writes nonsense to the header until the worker looks at it, which it does before it sleeps.
 int poison(Attacker& attacker, uint32_t fc_ring_header::*field, fc_channel_status expected) {
@@ -190,12 +167,6 @@ int symlink_escape(Attacker& attacker) {
     return attacker.open(attacker.symlink);
 }
 
-struct Case {
-    const char* name;
-    int (*run)(Attacker&);
-    int expected;
-};
-
 constexpr Case kCases[] = {
     {"tail", far_tail, kPoisoned},
     {"op", unknown_op, -EOPNOTSUPP},
@@ -251,6 +222,11 @@ int abuse(Arguments& arguments) {
             continue;
         }
         good &= run_case(test, link.value_or(""));
+    }
+    for (const Case& test : op_abuses()) {
+        if (name != "all" && name != test.name) continue;
+        found = true;
+        good &= run_case(test, "");
     }
     if (!found) throw Failure("no such case: " + name);
     return good ? 0 : 1;

@@ -126,5 +126,20 @@ int cat(Arguments& arguments);
 int catmany(Arguments& arguments);
 int latency(Arguments& arguments);
 int abuse(Arguments& arguments);
+int files(Arguments& arguments);
+int list(Arguments& arguments);
+int call(Arguments& arguments);
+int serve(Arguments& arguments);
+int sendfile(Arguments& arguments);
+int calls(Arguments& arguments);
+int neighbours(Arguments& arguments);
+int detach(Arguments& arguments);
+int timed(Arguments& arguments);
+int timers(Arguments& arguments);
+int wakeup(Arguments& arguments);
+int shares(Arguments& arguments);
+int event_cost(Arguments& arguments);
+int inherit(Arguments& arguments);
+int twins(Arguments& arguments);
 
 }  // namespace farcall::demo

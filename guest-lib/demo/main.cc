@@ -19,14 +19,35 @@ constexpr Subcommand kSubcommands[] = {
     {"cat", farcall::demo::cat, "cat [--parallel] [--buffer BYTES] FILE1 FILE2 OUT"},
     {"catmany", farcall::demo::catmany, "catmany [--buffer BYTES] [--manifest FILE] LIST OUT"},
     {"latency", farcall::demo::latency, "latency [--nops N] [--reads N] [--json] FILE"},
+    {"wakeup", farcall::demo::wakeup,
+     "wakeup [--hogs N] [--rivals N] [--rival-priority P] [--count N] [--period-us US] [--priority P] "
+     "[--json [--samples]]"},
+    {"shares", farcall::demo::shares,
+     "shares [--priorities P,P,...] [--plain N] [--storm] [--milliseconds MS] [--expect none|weighted] "
+     "[--json]"},
+    {"eventcost", farcall::demo::event_cost, "eventcost [--polled N] [--slept N] [--json]"},
+    {"inherit", farcall::demo::inherit, "inherit"},
     {"abuse", farcall::demo::abuse, "abuse [--symlink PATH] all|CASE"},
+    {"files", farcall::demo::files, "files READ-ONLY-FILE NEW-DIRECTORY"},
+    {"list", farcall::demo::list, "list [--buffer BYTES] DIRECTORY"},
+    {"call", farcall::demo::call, "call [--refused] [--bytes N] PEER"},
+    {"serve", farcall::demo::serve, "serve [--count N] PEER"},
+    {"sendfile", farcall::demo::sendfile, "sendfile FILE PEER"},
+    {"calls", farcall::demo::calls, "calls [--op N] SERVICE"},
+    {"neighbours", farcall::demo::neighbours, "neighbours [--workers N] OUT"},
+    {"detach", farcall::demo::detach, "detach [--stay|--close] [--after MS] OUT"},
+    {"timed", farcall::demo::timed, "timed [--rounds N] FILE MOUNTED-FILE LOCAL-FILE"},
+    {"timers", farcall::demo::timers, "timers"},
+    {"twins", farcall::demo::twins, "twins [--misuse] [--rounds N] [--case NAME] PORTS"},
 };
 
 int usage() {
     std::fprintf(stderr, "usage:\n");
     for (const Subcommand& subcommand : kSubcommands)
         std::fprintf(stderr, "  farcall-demo %s\n", subcommand.usage);
-    std::fprintf(stderr, "Paths are [SHARE:]path inside a shared directory; share 0 by default.\n");
+    std::fprintf(stderr,
+                 "Paths are [SHARE:]path inside a shared directory; share 0 by default.\n"
+                 "Peers are tcp:ADDRESS:PORT, udp:ADDRESS:PORT or unix:[SHARE:]path.\n");
     return 1;
 }
 

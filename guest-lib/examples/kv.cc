@@ -25,9 +25,14 @@ constexpr uint64_t kMaxStored = 64ull << 20;
 
 class Store {
   public:
+    /// Consents to so many sessions at a time.
+    explicit Store(uint64_t max_sessions) : max_sessions_(max_sessions) {}
+
     /// The result of a call; *reply bytes of reply are at request.data then.
     int handle(const farcall_request& request, unsigned* reply) {
-        if (request.kind != FC_CALL_OP) return 0;  // everybody may use it
+        if (request.kind == FC_CALL_OPEN) return open();
+        if (request.kind == FC_CALL_CLOSE) sessions_--;
+        if (request.kind != FC_CALL_OP) return 0;
         if (request.bytes < kKeyBytes) return -EINVAL;
         const auto* text = static_cast<const char*>(request.data);
         const std::string key(text, strnlen(text, kKeyBytes));
@@ -44,6 +49,11 @@ class Store {
     }
 
   private:
+    int open() {
+        if (sessions_ >= max_sessions_) return -EACCES;
+        sessions_++;
+        return 0;
+    }
     int put(const std::string& key, std::string value) {
         const auto old = values_.find(key);
         const uint64_t freed = old == values_.end() ? 0 : old->second.size();
@@ -71,13 +81,16 @@ class Store {
 
     std::map<std::string, std::string> values_;
     uint64_t stored_ = 0;
+    const uint64_t max_sessions_;
+    uint64_t sessions_ = 0;
 };
 
 /// Until it is killed: the host then ends what its clients wait for.
 int serve(Arguments& arguments) {
     const std::string name = arguments.option("--name").value_or(kServiceName);
     const uint64_t spin = arguments.number("--spin", 1, 1'000'000'000);
-    arguments.rest(0, 0, "serve [--name NAME] [--spin NS]");
+    Store store(arguments.number("--sessions", UINT32_MAX, UINT32_MAX));
+    arguments.rest(0, 0, "serve [--name NAME] [--spin NS] [--sessions N]");
     client::Client client;
     farcall_service* service = nullptr;
     client::check(farcall_service_create(client.get(), name.c_str(), kSlots, FC_MAX_CALL_BYTES, &service),
@@ -85,7 +98,6 @@ int serve(Arguments& arguments) {
     farcall_set_spin(farcall_service_channel(service), spin);
     std::printf("serving %s\n", name.c_str());
     std::fflush(stdout);
-    Store store;
     int rc = 0;
     while (rc >= 0 || rc == -EINTR) {
         farcall_request request;
@@ -220,7 +232,7 @@ struct Subcommand {
     const char* usage;
 };
 constexpr std::array kSubcommands = {
-    Subcommand{"serve", serve, "serve [--name NAME] [--spin NS]"},
+    Subcommand{"serve", serve, "serve [--name NAME] [--spin NS] [--sessions N]"},
     Subcommand{"put", put, "put [--name NAME] KEY VALUE"},
     Subcommand{"get", get, "get [--name NAME] KEY"},
     Subcommand{"delete", remove, "delete [--name NAME] KEY"},

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "guest-lib/init/config.h"
 
+#include <farcall/abi.h>
+
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <fstream>
+#include <string_view>
 
 namespace farcall::init {
 
@@ -44,6 +47,38 @@ bool parse_pair(const std::string& text, char separator, Number& first, Number& 
     return two.ec == std::errc() && two.ptr == end;
 }
 
+/// "SHARE:ro" or "SHARE:rw", and what follows.
+bool parse_mount(const std::string& text, Mount& out, std::string& rest) {
+    const char* end = text.data() + text.size();
+    const auto number = std::from_chars(text.data(), end, out.share);
+    if (number.ec != std::errc() || out.share >= FC_MAX_SHARES) return false;
+    rest.assign(number.ptr, end);
+    out.writable = rest.starts_with(":rw");
+    if (!out.writable && !rest.starts_with(":ro")) return false;
+    rest.erase(0, 3);
+    constexpr std::string_view kTimeout = ",timeout=";
+    if (!rest.starts_with(kTimeout)) return true;
+    rest.erase(0, kTimeout.size());
+    const auto time = std::from_chars(rest.data(), rest.data() + rest.size(), out.timeout_ms);
+    rest.erase(0, static_cast<size_t>(time.ptr - rest.data()));
+    return time.ec == std::errc();
+}
+
+bool apply_root(const std::string& value, Config& out) {
+    std::string rest;
+    out.root.emplace();
+    out.root->where = "/";
+    return parse_mount(value, *out.root, rest) && rest.empty();
+}
+
+bool apply_mount(const std::string& value, Config& out) {
+    std::string rest;
+    Mount& mount = out.mounts.emplace_back();
+    if (!parse_mount(value, mount, rest) || !rest.starts_with(":/")) return false;
+    mount.where = rest.substr(1);
+    return true;
+}
+
 bool apply(const std::string& key, const std::string& value, Config& out) {
     if (key == "arg") {
         out.arguments.push_back(value);
@@ -56,6 +91,16 @@ bool apply(const std::string& key, const std::string& value, Config& out) {
     } else if (key == "tty") {
         out.terminal = true;
         return parse_pair(value, 'x', out.rows, out.columns);
+    } else if (key == "root") {
+        return apply_root(value, out);
+    } else if (key == "mount") {
+        return apply_mount(value, out);
+    } else if (key == "trace") {
+        out.trace = value;
+        return value.starts_with('/');
+    } else if (key == "summary") {
+        out.summary = value;
+        return value.starts_with('/');
     } else if (key == "log") {
         out.log = value == "1";
     } else {

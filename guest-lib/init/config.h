@@ -3,10 +3,19 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace farcall::init {
+
+/// A share of the host as a file system.
+struct Mount {
+    unsigned share = 0;
+    bool writable = false;
+    unsigned timeout_ms = 0;  ///< how long names and attributes are believed
+    std::string where;        ///< absolute
+};
 
 /// What to run and how: the file of <farcall/init.h>.
 struct Config {
@@ -19,6 +28,10 @@ struct Config {
     unsigned short rows = 24;
     unsigned short columns = 80;
     bool log = false;
+    std::string trace;          ///< path of a FIFO, or empty
+    std::string summary;        ///< path of a file, or empty
+    std::optional<Mount> root;  ///< instead of the initial RAM disk
+    std::vector<Mount> mounts;  ///< in this order
 };
 
 /// Reads and checks a configuration. False, with a sentence in `error`, when it is missing or wrong.

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "guest-lib/init/config.h"
+#include "guest-lib/init/mounts.h"
 #include "guest-lib/init/session.h"
 #include "guest-lib/init/system.h"
 
@@ -52,6 +53,7 @@ int run(bool sole) {
     if (opened == nullptr)
         throw std::runtime_error(std::string("no farcall device: ") + std::strerror(errno));
     client::Client client = client::Client::adopt(opened);
+    if (sole) mount_shares(config);
     Session session(client, config, sole);
     const int status = session.run();
     if (config.log) session.send_kernel_log();

@@ -9,7 +9,7 @@
 namespace farcall::init {
 
 /// Commands of the session by user data.
-enum Tag : uint64_t { kTagIn = 1, kTagOut, kTagErr, kTagControl, kTagLog };
+enum Tag : uint64_t { kTagIn = 1, kTagOut, kTagErr, kTagControl, kTagLog, kTagTrace };
 
 /// Carries one of the command's output streams to a host stream: reads what is there, posts one write, waits
 /// for its event. One write at a time keeps the order.

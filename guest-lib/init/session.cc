@@ -2,10 +2,12 @@
 #include "guest-lib/init/session.h"
 
 #include <farcall/init.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/klog.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,7 +51,37 @@ Session::~Session() {
     ::close(signals_);
 }
 
+/// Ours is a writer, too: the FIFO never ends, so that any process may open it at any time.
+void Session::start_trace() {
+    if (config_.trace.empty()) return;
+    const char* path = config_.trace.c_str();
+    if (::mkfifo(path, 0622) < 0 || ::chmod(path, 0622) < 0) client::check(-errno, path);
+    const int fifo = ::open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    client::check(fifo < 0 ? -errno : 0, path);
+    trace_.emplace(client_, channel_, fifo, FC_HANDLE_STDERR, kTagTrace);
+}
+
+/// Copies what is there, until there is no more.
+void Session::drain_trace() {
+    while (trace_) {
+        if (trace_->wants_input()) trace_->on_readable();
+        if (!trace_->busy()) return;
+        const int rc = farcall_wait(channel_.get(), 5'000'000'000);
+        if (rc < 0 && rc != -EINTR) return;
+        read_events();
+    }
+}
+
+/// After the trace: in its place, so that there is memory for it.
+void Session::copy_summary() {
+    const int file = config_.summary.empty() ? -1 : ::open(config_.summary.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    trace_.emplace(client_, channel_, file, FC_HANDLE_STDERR, kTagTrace);
+    drain_trace();
+}
+
 void Session::start() {
+    start_trace();
     client::check(start_child(config_, child_), "can't start the command");
     in_.emplace(client_, channel_, child_.in, config_.terminal);
     out_.emplace(client_, channel_, child_.out, FC_HANDLE_STDOUT, kTagOut);
@@ -73,6 +105,7 @@ void Session::watch_all() {
     if (out_->wants_input()) watch(out_->fd(), POLLIN);
     if (err_ && err_->wants_input()) watch(err_->fd(), POLLIN);
     if (in_->wants_room()) watch(in_->fd(), POLLOUT);
+    if (trace_ && trace_->wants_input()) watch(trace_->fd(), POLLIN);
 }
 
 int Session::run() {
@@ -92,6 +125,8 @@ int Session::run() {
             if (entries[i].revents != 0) handle(entries[i].fd, static_cast<uint32_t>(entries[i].revents));
         }
     }
+    drain_trace();
+    copy_summary();
     return *status_;
 }
 
@@ -102,6 +137,8 @@ void Session::handle(int fd, uint32_t events) {
         out_->on_readable();
     } else if (err_ && fd == err_->fd()) {
         err_->on_readable();
+    } else if (trace_ && fd == trace_->fd()) {
+        trace_->on_readable();
     } else if (fd == in_->fd()) {
         // On a pipe a hang-up means that nobody will read.
         if ((events & POLLERR) != 0)
@@ -130,6 +167,9 @@ void Session::on_event(const fc_event& event) {
             break;
         case kTagErr:
             err_->on_event(event.result);
+            break;
+        case kTagTrace:
+            trace_->on_event(event.result);
             break;
         case kTagControl:
             on_control(event.result);

@@ -29,6 +29,9 @@ class Session {
 
   private:
     void start();
+    void start_trace();
+    void drain_trace();
+    void copy_summary();
     void watch_all();
     void watch(int fd, uint32_t events);
     void handle(int fd, uint32_t events);
@@ -50,6 +53,7 @@ class Session {
     std::optional<InputPump> in_;
     std::optional<OutputPump> out_;
     std::optional<OutputPump> err_;
+    std::optional<OutputPump> trace_;
     std::vector<std::pair<int, uint32_t>> watched_;
     std::optional<int> status_;
     int log_result_ = 0;

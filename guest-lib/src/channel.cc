@@ -51,6 +51,7 @@ uint32_t free_slots(farcall_channel& channel, uint32_t wanted) {
 void publish(farcall_channel& channel, const fc_command& command) {
     fc_command_publish(channel.commands, channel.command_slots - 1, channel.command_tail, &command);
     channel.command_tail++;
+    if ((command.flags & FC_F_QUIET) == 0) channel.awaited_priority += command.priority;
     channel.counters.posts++;
     if ((command.flags & FC_F_MULTISHOT) != 0) channel.shots = true;
 }
@@ -85,6 +86,7 @@ int read_events(farcall_channel& channel, Event* out, uint32_t max) {
         fc_event event;
         if (!fc_event_read(slot, channel.event_head, &event)) break;
         if ((event.flags & FC_E_MORE) == 0) channel.completed++;
+        if ((event.flags & (FC_E_QUIET | FC_E_MORE)) == 0) channel.awaited_priority -= event.priority;
         if constexpr (sizeof(Event) == sizeof(fc_event_ts)) {
             const auto* larger = reinterpret_cast<const fc_event_ts*>(slot);
             out[count].event = event;

@@ -40,6 +40,7 @@ struct farcall_channel {
     uint32_t completed = 0;     ///< commands whose last event was read: event_head without the shots
     bool shots = false;  ///< a multishot command may be in flight, so there may be more events than slots
     uint32_t idle_polls = 0;
+    uint32_t awaited_priority = 0;  ///< sum over the commands in flight that wake us
     bool dead = false;
     uint64_t spin_ns = 0;
     uint64_t next_id = 0;

@@ -33,6 +33,8 @@ bool spin(const farcall_channel& channel, int64_t budget_ns) {
 
 /// Arms the channel and looks once more: 1 when an event is there, 0 when it is right to sleep, -EPIPE.
 int arm(farcall_channel& channel) {
+    // For the guest's scheduler: what this sleep is worth. Before arming, which orders it.
+    fc_store_relaxed(&channel.header->awaited_priority, channel.awaited_priority);
     fc_arm(&channel.header->client_armed);
     if (channel.event_waits()) {
         fc_disarm(&channel.header->client_armed);
@@ -79,6 +81,10 @@ int farcall_wait(farcall_channel* channel, int64_t timeout_ns) {
         const int rc = sleep_once(*channel, left);
         if (rc != 0) return rc > 0 ? 0 : rc;
     }
+}
+
+void farcall_set_taken(farcall_channel* channel, unsigned priority) {
+    if (channel->client->owned()) fc_store_relaxed(&channel->header->taken_priority, priority);
 }
 
 void farcall_set_spin(farcall_channel* channel, uint64_t ns) {

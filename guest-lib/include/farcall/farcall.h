@@ -146,6 +146,13 @@ int farcall_wait(struct farcall_channel *channel, fc_s64 timeout_ns);
 void farcall_set_spin(struct farcall_channel *channel, fc_u64 ns);
 
 /*
+ * For the guest's scheduler (event-priority weighting, farcall-kmod(4)): the sum of the priorities of the events that were
+ * read from the channel and are not handled yet. Events in the ring and commands waited for count by themselves. A plain
+ * store; no system call. Any thread of the process.
+ */
+void farcall_set_taken(struct farcall_channel *channel, unsigned priority);
+
+/*
  * For poll and epoll beside other descriptors: call farcall_channel_arm(); when it returns 0, sleep until the descriptor
  * is readable (or hung up), then read events; when it returns 1, events are there already. -EPIPE. The descriptor
  * belongs to the channel: don't read or close it.

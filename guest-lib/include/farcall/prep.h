@@ -247,6 +247,7 @@ static inline void farcall_prep_recv(struct fc_command *command, fc_u32 handle, 
 /*
  * The host picks a buffer of `pool` (see farcall_prep_buffers()) for at most `length` bytes (0: what a buffer holds): the
  * event has FC_E_BUFFER. With farcall_add_flags(FC_F_MULTISHOT): for all that arrives, until there is no buffer (-ENOBUFS).
+ * That event may come after the last buffer was given back: who then waits for another one to come back waits for ever.
  */
 static inline void farcall_prep_recv_pool(struct fc_command *command, fc_u32 handle, fc_u32 pool, fc_u32 length)
 {
@@ -332,6 +333,20 @@ static inline void farcall_prep_buffers(struct fc_command *command, fc_u32 regio
 	farcall_prep_buffer(command, region, buffer, bytes * count);
 }
 
+/*
+ * Makes `bytes` bytes a pool of blocks as large as what the host puts into them, rounded up to a power of two that is at
+ * least `smallest`: FC_E_BLOCK.
+ */
+static inline void farcall_prep_blocks(struct fc_command *command, fc_u32 region, fc_u64 buffer, fc_u32 bytes,
+				       fc_u32 smallest)
+{
+	farcall_prep(command, FC_OP_BUFFERS);
+	command->op_flags = FC_BUFFERS_BLOCKS;
+	command->offset = smallest;
+	farcall_prep_buffer(command, region, buffer, bytes);
+}
+
+/* `index`: FC_RESULT_BUFFER(), or of a pool of blocks fc_block_start(). */
 static inline void farcall_prep_buffer_return(struct fc_command *command, fc_u32 pool, fc_u32 index)
 {
 	farcall_prep(command, FC_OP_BUFFER_RETURN);

@@ -72,6 +72,40 @@ static inline void farcall_prep_readlink(struct fc_command *command, fc_u32 dire
 	command->offset = output;
 }
 
+/* `attributes`: arena offset (8-aligned) of a struct fc_setattr, until the command's event. Path as farcall_prep_statx(). */
+static inline void farcall_prep_setattr(struct fc_command *command, fc_u32 directory, fc_u32 region, fc_u64 path,
+					fc_u32 length, fc_u64 attributes, unsigned statx_flags)
+{
+	farcall_prep_statx(command, directory, region, path, length, attributes, statx_flags);
+	command->opcode = FC_OP_SETATTR;
+}
+
+/* Writes a struct fc_statfs of the file system that `handle` lies on. */
+static inline void farcall_prep_statfs(struct fc_command *command, fc_u32 handle, fc_u32 region, fc_u64 buffer)
+{
+	farcall_prep_path(command, FC_OP_STATFS, handle, region, buffer, sizeof(struct fc_statfs));
+}
+
+/* Writes a u64: where the next data or hole (`how`: FC_SEEK_*) begins at or behind `offset`. -ENXIO: there is none. */
+static inline void farcall_prep_seek(struct fc_command *command, fc_u32 handle, fc_u64 offset, unsigned how,
+				     fc_u32 region, fc_u64 buffer)
+{
+	farcall_prep_path(command, FC_OP_SEEK, handle, region, buffer, sizeof(fc_u64));
+	command->offset = offset;
+	command->op_flags = (fc_u16)how;
+}
+
+/*
+ * Extended attributes ("user.…"): a path, which may be empty, one NUL and the name lie at region/path/length; LISTXATTR
+ * takes the path alone. `value`: arena offset of a struct fc_iov, where the value lies (SETXATTR) or goes to.
+ */
+static inline void farcall_prep_xattr(struct fc_command *command, enum fc_opcode opcode, fc_u32 directory,
+				      fc_u32 region, fc_u64 path, fc_u32 length, fc_u64 value, unsigned flags)
+{
+	farcall_prep_statx(command, directory, region, path, length, value, flags);
+	command->opcode = (fc_u8)opcode;
+}
+
 /* Writes struct fc_dirents from the cookie on: 0, `next` of the last one, or FC_OFFSET_CURRENT. Result 0: the end. */
 static inline void farcall_prep_getdents(struct fc_command *command, fc_u32 directory, fc_u64 cookie, fc_u32 region,
 					 fc_u64 buffer, fc_u32 length)
@@ -85,6 +119,14 @@ static inline void farcall_prep_mkdir(struct fc_command *command, fc_u32 directo
 {
 	farcall_prep_path(command, FC_OP_MKDIR, directory, region, path, length);
 	command->offset = mode;
+}
+
+/* `mode` with its type: S_IFREG, S_IFIFO or S_IFSOCK. */
+static inline void farcall_prep_mknod(struct fc_command *command, fc_u32 directory, fc_u32 region, fc_u64 path,
+				      fc_u32 length, unsigned mode)
+{
+	farcall_prep_mkdir(command, directory, region, path, length, mode);
+	command->opcode = FC_OP_MKNOD;
 }
 
 static inline void farcall_prep_unlink(struct fc_command *command, fc_u32 directory, fc_u32 region, fc_u64 path,
