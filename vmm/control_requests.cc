@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "vmm/control_requests.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 
 #include <farcall/ring.h>
@@ -21,7 +23,7 @@ struct ControlRequests::Rule {
 const ControlRequests::Rule* ControlRequests::rule_of(uint32_t op) {
     static constexpr Rule kRules[] = {
         {FC_CTL_HELLO, false, false, 0, 0b00011},
-        {FC_CTL_CLIENT_CREATE, false, false, FC_CLIENT_STREAMS | FC_CLIENT_NEAR, 0b00001},
+        {FC_CTL_CLIENT_CREATE, false, false, FC_CLIENT_STREAMS | FC_CLIENT_NEAR | FC_CLIENT_KERNEL, 0b00001},
         {FC_CTL_CLIENT_DESTROY, true, false, 0, 0},
         {FC_CTL_CHANNEL_CREATE, true, false, FC_CHANNEL_TIMESTAMPS, 0b01111},
         {FC_CTL_CHANNEL_DESTROY, true, true, 0, 0},
@@ -37,7 +39,8 @@ const ControlRequests::Rule* ControlRequests::rule_of(uint32_t op) {
     return nullptr;
 }
 
-ControlRequests::ControlRequests(Parts parts) : parts_(std::move(parts)) {}
+ControlRequests::ControlRequests(Parts parts)
+    : parts_(std::move(parts)), host_user_(::geteuid() | static_cast<uint64_t>(::getegid()) << 32) {}
 
 int ControlRequests::check(const fc_control& in) const {
     const Rule* rule = rule_of(in.op);
@@ -103,29 +106,36 @@ void ControlRequests::start(const Request& request) {
 
 void ControlRequests::hello(Request request) {
     const uint64_t version = request.copy.arg[0], features = request.copy.arg[1];
+    // A refusal says what is on offer.
     request.copy.arg[0] = FC_ABI_VERSION;
+    request.copy.arg[1] = FC_FEATURE_ALL;
     if (version != FC_ABI_VERSION) return answer(request, -EPROTO);
     if ((features & ~FC_FEATURE_ALL) != 0) return answer(request, -ENOTSUP);
     const Limits& limits = parts_.domain.limits();
+    request.copy.arg[1] = features;
     request.copy.arg[2] = limits.max_channels | static_cast<uint64_t>(limits.max_regions) << 32;
     request.copy.arg[3] = limits.max_command_slots | static_cast<uint64_t>(limits.max_event_slots) << 32;
     request.copy.arg[4] = limits.max_region_bytes;
     {
         const std::scoped_lock lock(mutex_);
         greeted_ = true;
+        features_ = features;
     }
     answer(request, 0);
 }
 
 void ControlRequests::create_client(const Request& request) {
-    const uint64_t near_serial = request.copy.arg[0];
-    parts_.domain.create_client(request.copy.flags, ClientPeer{},
-                                answer_with(request,
-                                            [](fc_control& out, uint64_t value) {
-                                                out.client = static_cast<uint32_t>(value);
-                                                out.arg[0] = value >> 32;
-                                            }),
-                                near_serial);
+    NewClient wanted{.flags = request.copy.flags, .near_serial = request.copy.arg[0]};
+    {
+        const std::scoped_lock lock(mutex_);
+        wanted.features = features_;
+    }
+    Request answered = request;
+    answered.copy.arg[1] = host_user_;
+    parts_.domain.create_client(wanted, answer_with(answered, [](fc_control& out, uint64_t value) {
+                                    out.client = static_cast<uint32_t>(value);
+                                    out.arg[0] = value >> 32;
+                                }));
 }
 
 void ControlRequests::destroy_client(const Request& request) {

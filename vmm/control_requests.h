@@ -68,10 +68,12 @@ class ControlRequests {
     void destroy_all_again();
 
     Parts parts_;
+    const uint64_t host_user_;  ///< with whose rights commands are run: user | group << 32
     mutable std::mutex mutex_;  // everything below
     std::array<bool, FC_CONTROL_SLOTS> busy_{};
     unsigned in_flight_ = 0;
     bool greeted_ = false;
+    uint64_t features_ = 0;  ///< those accepted with HELLO
     // A reset destroys all clients, waits for the requests under way, and destroys again what those created.
     enum class Reset { kIdle, kDestroying, kWaiting, kDestroyingAgain };
     Reset reset_ = Reset::kIdle;

@@ -62,6 +62,9 @@ GuestFiles find_guest_files(const std::string& name) {
     inits.push_back(here / "farcall-init");
     inits.push_back(here.parent_path() / "lib/farcall/farcall-init");
     files.init = first_file(inits);
+    const fs::path library = here.parent_path() / "lib/farcall";
+    files.preload = first_file({here / "libfarcall-preload.so", library / "libfarcall-preload.so"});
+    files.launcher = first_file({here / "farcall-exec", library / "farcall-exec"});
     return files;
 }
 

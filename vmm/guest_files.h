@@ -13,6 +13,9 @@ struct GuestFiles {
     std::string module;  ///< farcall.ko for that kernel
     std::string init;    ///< farcall-init, static
 
+    std::string preload;   ///< libfarcall-preload.so, for unmodified programs
+    std::string launcher;  ///< farcall-exec, for those without shared libraries
+
     bool complete() const { return !kernel.empty() && !module.empty() && !init.empty(); }
 };
 

@@ -3,13 +3,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 
 #include <farcall/init.h>
 
 #include "host-lib/error.h"
+#include "vmm/host_root.h"
 #include "vmm/input_file.h"
 #include "vmm/program_packer.h"
 
@@ -18,6 +21,11 @@ namespace farcall::vmm {
 namespace {
 
 constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+constexpr const char* kTrace = FC_INIT_RUN "/trace";
+constexpr const char* kSummary = FC_INIT_RUN "/summary";
+constexpr const char* kPreload = FC_INIT_RUN "/libfarcall-preload.so";
+constexpr const char* kLauncher = FC_INIT_RUN "/farcall-exec";
 
 // What a shell script that starts something is likely to want.
 constexpr std::array kApplets = {
@@ -32,7 +40,24 @@ constexpr std::array kApplets = {
     "top",      "touch",   "tr",       "true",     "tty",    "umount", "uname",   "uniq",      "uptime",
     "vi",       "wc",      "which",    "whoami",   "xargs",  "yes"};
 
+void add_users(Initramfs& image, const GuestCommand& command) {
+    std::string users = "root:x:0:0:root:/root:/bin/sh\n", groups = "root:x:0:\n";
+    if (command.user != 0)
+        users += fmt::format("user:x:{}:{}:user:/tmp:/bin/sh\n", command.user, command.group);
+    if (command.group != 0) groups += fmt::format("user:x:{}:\n", command.group);
+    if (command.tree.host_root) {
+        users += other_entries("/etc/passwd", users);
+        groups += other_entries("/etc/group", groups);
+    } else {
+        users += "nobody:x:65534:65534:nobody:/:/bin/false\n";
+        groups += "nogroup:x:65534:\n";
+    }
+    image.add_file("/etc/passwd", 0644, users);
+    image.add_file("/etc/group", 0644, groups);
+}
+
 void add_skeleton(Initramfs& image, const GuestCommand& command) {
+    if (command.tree.host_root) add_host_configuration(image);
     for (const char* directory : {"/proc", "/sys", "/dev", "/run", "/mnt", "/etc", "/root", "/home", "/var",
                                   "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/farcall"}) {
         image.add_directory(directory);
@@ -44,14 +69,10 @@ void add_skeleton(Initramfs& image, const GuestCommand& command) {
     // The kernel opens it for init before anything is mounted.
     image.add_character_device("/dev/console", 0600, 5, 1);
     image.add_character_device("/dev/null", 0666, 1, 3);
-    std::string users = "root:x:0:0:root:/root:/bin/sh\n", groups = "root:x:0:\n";
-    if (command.user != 0)
-        users += fmt::format("user:x:{}:{}:user:/tmp:/bin/sh\n", command.user, command.group);
-    if (command.group != 0) groups += fmt::format("user:x:{}:\n", command.group);
-    image.add_file("/etc/passwd", 0644, users + "nobody:x:65534:65534:nobody:/:/bin/false\n");
-    image.add_file("/etc/group", 0644, groups + "nogroup:x:65534:\n");
-    image.add_file("/etc/nsswitch.conf", 0644, "passwd: files\ngroup: files\nhosts: files\n");
-    image.add_file("/etc/hosts", 0644, "127.0.0.1 localhost\n");
+    add_users(image, command);
+    if (!command.tree.host_root)
+        image.add_file("/etc/nsswitch.conf", 0644, "passwd: files\ngroup: files\nhosts: files dns\n");
+    image.add_file("/etc/hosts", 0644, "127.0.0.1 localhost\n::1 localhost\n");
 }
 
 void add_busybox(Initramfs& image) {
@@ -83,13 +104,48 @@ void add_additions(ProgramPacker& packer, const std::vector<std::string>& additi
     }
 }
 
-// A command that --add or --initrd-base bring need not be on this machine.
+bool is_mounted(const GuestCommand& command, const std::string& path) {
+    return std::any_of(command.tree.mounts.begin(), command.tree.mounts.end(),
+                       [&](const GuestMount& mount) { return path.starts_with(mount.where + "/"); });
+}
+
+// A command that a share, --add or --initrd-base bring need not be on this machine.
 std::string add_command(const Initramfs& image, ProgramPacker& packer, const GuestCommand& command) {
     const std::string& name = command.arguments.front();
     const bool absolute = name.starts_with('/');
-    if (absolute && image.contains(name)) return name;
+    if (command.tree.root) return find_below(command.tree.root_directory, name, kPath);
+    if (absolute && (image.contains(name) || is_mounted(command, name))) return name;
+    // The guest's PATH, not that of whoever started us, says which program a name is.
+    if (command.tree.host_root && name.find('/') == std::string::npos) {
+        try {
+            return find_below("", name, kPath);
+        } catch (const CommandNotFound&) {  // one that lies elsewhere is packed
+        }
+    }
     if (absolute && !command.base.empty() && ProgramPacker::find_program(name).empty()) return name;
     return packer.add_program(name);
+}
+
+std::string share_text(const GuestMount& mount) {
+    return fmt::format("{}:{},timeout={}", mount.share, mount.writable ? "rw" : "ro", mount.timeout_ms);
+}
+
+using AddLine = std::function<void(const char* key, const std::string& value)>;
+
+/// How unmodified programs are started, and what they say about it.
+void configure_preload(const GuestCommand& command, const AddLine& line) {
+    if (!command.preload) return;
+    line("env", fmt::format("LD_PRELOAD={}", kPreload));
+    line("env", fmt::format("FARCALL_EXEC={}", kLauncher));
+    if (command.network) line("env", "FARCALL_NET=1");
+    if (command.trace) {
+        line("trace", kTrace);
+        line("env", fmt::format("FARCALL_TRACE={}", kTrace));
+    }
+    if (command.summary) {
+        line("summary", kSummary);
+        line("env", fmt::format("FARCALL_SUMMARY={}", kSummary));
+    }
 }
 
 std::string configuration(const GuestCommand& command, const std::string& program) {
@@ -97,16 +153,21 @@ std::string configuration(const GuestCommand& command, const std::string& progra
     const auto line = [&](const char* key, const std::string& value) {
         text += fmt::format("{} {}\n", key, percent_encode(value));
     };
+    if (command.preload) line("arg", kLauncher);
     line("arg", program);
     for (size_t i = 1; i < command.arguments.size(); i++)
         line("arg", command.arguments[i]);
     line("env", fmt::format("PATH={}", kPath));
     line("env", fmt::format("HOME={}", command.user == 0 ? "/root" : "/tmp"));
     line("env", fmt::format("USER={}", command.user == 0 ? "root" : "user"));
+    configure_preload(command, line);
     for (const std::string& variable : command.environment)
         line("env", variable);
     line("cwd", command.directory);
     line("user", fmt::format("{}:{}", command.user, command.group));
+    if (command.tree.root) line("root", share_text(*command.tree.root));
+    for (const GuestMount& mount : command.tree.mounts)
+        line("mount", fmt::format("{}:{}", share_text(mount), mount.where));
     if (command.terminal)
         line("tty", fmt::format("{}x{}", command.terminal->rows, command.terminal->columns));
     if (command.keep_log) line("log", "1");
@@ -132,10 +193,16 @@ Initramfs make_guest_image(const GuestFiles& files, const GuestCommand& command)
     Initramfs image;
     if (!command.base.empty()) image.add_base(command.base);
     add_skeleton(image, command);
-    add_busybox(image);
-    ProgramPacker packer(image);
+    if (!command.tree.host_root) add_busybox(image);
+    ProgramPacker packer(
+        image, command.tree.host_root ? std::vector<std::string>{"/usr"} : std::vector<std::string>{});
     add_additions(packer, command.additions);
     const std::string program = add_command(image, packer, command);
+    image.add_directory(FC_INIT_RUN, 01777);
+    if (command.preload) {
+        image.add_host_file(kPreload, 0755, files.preload);
+        image.add_host_file(kLauncher, 0755, files.launcher);
+    }
     image.add_host_file("/init", 0755, files.init);
     image.add_host_file(FC_INIT_MODULE, 0644, files.module);
     image.add_file(FC_INIT_CONFIG, 0644, configuration(command, program));

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -171,8 +172,16 @@ void ProgramPacker::add_with_links(const std::string& host_path) {
     to_.add_host_file(path, mode_of(path), path);
 }
 
+bool ProgramPacker::is_provided(const std::string& host_path) const {
+    std::error_code failed;
+    const std::string real = fs::canonical(host_path, failed);
+    return !failed && std::any_of(provided_.begin(), provided_.end(), [&](const std::string& directory) {
+        return real.starts_with(directory + "/");
+    });
+}
+
 void ProgramPacker::add_closure(const std::string& host_path, unsigned depth) {
-    if (!done_.insert(host_path).second) return;
+    if (is_provided(host_path) || !done_.insert(host_path).second) return;
     refuse_hidden(host_path);
     if (depth > kMaxDepth) throw Error(fmt::format("'{}' is needed by too long a chain of files", host_path));
     const InputFile file(host_path, "program");

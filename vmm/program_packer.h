@@ -15,7 +15,9 @@ namespace farcall::vmm {
 /// itself (plug-ins, modules of an interpreted language) are not known here: add() them. Used by one thread.
 class ProgramPacker {
   public:
-    explicit ProgramPacker(Initramfs& to) : to_(to) {}
+    /// `provided`: directories that the guest has anyway; what lies there is left out.
+    explicit ProgramPacker(Initramfs& to, std::vector<std::string> provided = {})
+        : to_(to), provided_(std::move(provided)) {}
 
     /// `command` is a path or a name to look up in PATH. Returns its path in the guest: its own, unless the
     /// guest mounts something over that (/tmp). Throws farcall::Error: not found, not executable, a library
@@ -36,7 +38,10 @@ class ProgramPacker {
     std::string find_library(const std::string& name, const std::string& user, const ElfNeeds& needs) const;
     const std::vector<std::string>& system_directories() const;
 
+    bool is_provided(const std::string& host_path) const;
+
     Initramfs& to_;
+    const std::vector<std::string> provided_;
     std::set<std::string> done_;
     mutable std::vector<std::string> system_directories_;
 };

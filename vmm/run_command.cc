@@ -8,12 +8,14 @@
 #include <memory>
 
 #include "host-lib/error.h"
+#include "vmm/descriptor_limit.h"
 #include "vmm/io_option.h"
 #include "vmm/layout.h"
 #include "vmm/net_option.h"
 #include "vmm/probe.h"
 #include "vmm/run_options.h"
 #include "vmm/session.h"
+#include "vmm/share_option.h"
 
 namespace farcall::vmm {
 
@@ -24,10 +26,16 @@ constexpr int kStatusTimeout = 124;
 constexpr int kStatusFailed = 125;
 constexpr int kSignalBase = 128;
 
+/// Where waking a sleeper costs hundreds of microseconds.
+constexpr std::chrono::microseconds kRigSpin{200};
+
 constexpr double kMaxTimeout = 1e9;  // seconds
 
-GuestCommand make_guest_command(const RunOptions& options) {
+GuestCommand make_guest_command(const RunOptions& options, SharePlan&& plan) {
     GuestCommand command;
+    command.tree = std::move(plan.tree);
+    if (command.tree.root && !options.additions.empty())
+        throw Error("--add: the root file system is a directory of its own; put the files there");
     command.arguments = options.command;
     command.environment = options.environment;
     command.directory = options.directory;
@@ -61,12 +69,21 @@ SessionConfig make_session_config(const RunOptions& options) {
     config.machine.console_fd = options.console ? STDERR_FILENO : -1;
     config.engine.workers = options.workers;
     config.engine.worker_cpus = cores.workers;
-    config.engine.io = options.io;
-    for (const std::string& share : options.shares)
-        config.shares.push_back(parse_share(share));
+    if (in_rig()) config.engine.spin = kRigSpin;
+    options.io.apply(config.engine);
+    SharePlan plan = plan_shares(options.shares, options.root, !options.initrd_base.empty());
+    config.shares = plan.shares;
     config.net = parse_net(options.net);
     config.files = choose_guest(options);
-    config.command = make_guest_command(options);
+    config.command = make_guest_command(options, std::move(plan));
+    // Sockets of programs that were not made for farcall: the library has them made by the module.
+    config.command.network = !config.net.empty();
+    config.command.trace = options.trace;
+    config.command.summary = options.summary;
+    config.command.preload = !config.net.empty() || options.trace || options.summary;
+    if (config.command.preload && (config.files.preload.empty() || config.files.launcher.empty()))
+        throw Error(
+            "--net, --trace and --summary need libfarcall-preload.so and farcall-exec, which are not there");
     config.sandbox = !options.no_sandbox;
     config.command_line = kernel_command_line(options);
     config.kernel_log = options.kernel_log;
@@ -82,9 +99,10 @@ void print_stats(const Session& session, std::chrono::steady_clock::time_point b
     fmt::print(
         stderr,
         "farcall: {:.2f} s, {} VM exits to farcall, {} commands, {} events ({} errors), {} interrupts, "
-        "{} worker sleeps, {} io_uring jobs, {} pool jobs, {} poisoned channels; {}\n",
+        "{} worker sleeps, {} mapped reads, {} io_uring jobs, {} pool jobs, {} poisoned channels; {}\n",
         took.count(), session.exits(), stats.commands, stats.events, stats.errors, stats.interrupts,
-        stats.sleeps, stats.uring_jobs, stats.pool_jobs, stats.poisoned, describe_io(session.engine()));
+        stats.sleeps, stats.mapped_reads, stats.uring_jobs, stats.pool_jobs, stats.poisoned,
+        describe_io(session.engine()));
 }
 
 // What the guest printed on its console is worth reading when it did not end as it should.
@@ -122,6 +140,7 @@ int report(const Stop& stop, const Session& session, const RunOptions& options) 
 int run(const RunOptions& options) {
     const auto begun = std::chrono::steady_clock::now();
     Session::block_signals();
+    raise_descriptor_limit();
     const SessionConfig config = make_session_config(options);
     PreparedGuest guest = prepare_guest(config);
     const Kvm kvm;
@@ -152,9 +171,14 @@ void add_guest_options(CLI::App& app, RunOptions& options) {
 }
 
 void add_command_options(CLI::App& app, RunOptions& options) {
-    app.add_option("--share", options.shares, "DIR[:ro|:rw]: a directory that the guest may use; repeatable")
+    app.add_option("--share", options.shares,
+                   "DIR[:GUESTPATH][:ro|:rw]: a directory for the guest, mounted there; repeatable")
         ->type_size(1)
         ->allow_extra_args(false);
+    app.add_option("--root", options.root,
+                   "root file system: host (this machine's /usr), packed (what CMD needs), or a directory")
+        ->type_name("KIND|DIR[:ro|:rw]")
+        ->capture_default_str();
     add_net_options(app, options.net);
     app.add_option("--add", options.additions, "HOSTPATH[:GUESTPATH]: more files for the guest; repeatable")
         ->type_size(1)
@@ -180,7 +204,9 @@ void add_engine_options(CLI::App& app, RunOptions& options) {
     app.add_option("--worker-cores", options.worker_cores,
                    "their cores (2,4-5), auto (the last ones) or none")
         ->capture_default_str();
-    add_io_option(app, options.io);
+    add_io_options(app, options.io);
+    app.add_flag("--trace", options.trace, "print each call that the host served to stderr, as strace does");
+    app.add_flag("--summary", options.summary, "a table of served and other calls to stderr as programs end");
     app.add_flag("--stats", options.stats, "counters to stderr at the end");
     app.add_option("--control", options.control, "socket for farcall top and other readers of statistics")
         ->type_name("PATH");

@@ -79,18 +79,6 @@ CorePlan plan_cores(const std::string& text, unsigned workers) {
     return plan;
 }
 
-ShareConfig parse_share(const std::string& text) {
-    ShareConfig share{text, false};
-    for (const bool writable : {false, true}) {
-        const char* suffix = writable ? ":rw" : ":ro";
-        if (!text.ends_with(suffix)) continue;
-        share.path = text.substr(0, text.size() - std::strlen(suffix));
-        share.writable = writable;
-    }
-    if (share.path.empty()) throw Error(fmt::format("--share: '{}' names no directory", text));
-    return share;
-}
-
 void parse_user(const std::string& text, unsigned& user, unsigned& group) {
     const size_t colon = text.find(':');
     const bool user_ok = parse_number(text.substr(0, colon), user);
@@ -127,7 +115,11 @@ std::string kernel_command_line(const RunOptions& options) {
     std::string line = "console=ttyS0 panic=-1 reboot=t noautogroup 8250.nr_uarts=1 random.trust_cpu=on";
     if (!options.console) line += " quiet";
     // There each exit costs tens of microseconds, and TCG's timers mislead the kernel's checks of them.
-    if (in_rig()) line += " tsc=reliable no_timer_check nokaslr mitigations=off";
+    // Sleeping costs as much more, so it pays to look for longer.
+    if (in_rig())
+        line +=
+            " tsc=reliable no_timer_check nokaslr mitigations=off farcall.spin_us=3000 "
+            "farcall.spin_max_us=10000";
     if (!options.append.empty()) line += " " + options.append;
     return line;
 }

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "host-lib/engine.h"
 #include "vmm/guest_files.h"
+#include "vmm/io_option.h"
 #include "vmm/net_option.h"
 
 namespace farcall::vmm {
@@ -21,8 +21,9 @@ struct RunOptions {
     unsigned cpus = 1;
     unsigned workers = 1;
     std::string worker_cores = "auto";
-    IoBackend io = IoBackend::kAuto;
+    IoOptions io;
     std::vector<std::string> shares;
+    std::string root = "auto";
     NetOptions net;
     std::vector<std::string> additions;
     std::vector<std::string> environment;
@@ -35,6 +36,8 @@ struct RunOptions {
     double timeout = 0;
     std::string append;
     bool stats = false;
+    bool trace = false;
+    bool summary = false;
     std::string control;
     uint64_t client_rate = 0;
     bool no_probe = false;
@@ -51,7 +54,6 @@ struct CorePlan {
 
 /// The parsers of the option's texts. All throw farcall::Error that names the option.
 CorePlan plan_cores(const std::string& text, unsigned workers);
-ShareConfig parse_share(const std::string& text);
 void parse_user(const std::string& text, unsigned& user, unsigned& group);
 GuestFiles choose_guest(const RunOptions& options);
 std::string kernel_command_line(const RunOptions& options);

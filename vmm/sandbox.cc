@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <span>
 
 #include "host-lib/error.h"
 #include "vmm/kvm_api.h"
@@ -37,7 +38,7 @@ constexpr int kAllowed[] = {
     SCMP_SYS(fstat),       // FC_OP_STAT
     SCMP_SYS(newfstatat),  // what the C library makes of fstat()
     SCMP_SYS(statx),       // FC_OP_STAT, FC_OP_STATX
-    SCMP_SYS(fstatfs),     // may reads of this file wait for a device?
+    SCMP_SYS(fstatfs),     // FC_OP_STATFS; may reads of this file wait for a device?
     SCMP_SYS(fsync),       // FC_OP_FSYNC
     SCMP_SYS(fdatasync),   // FC_OP_FSYNC
     SCMP_SYS(ftruncate),   // FC_OP_FTRUNCATE
@@ -52,6 +53,15 @@ constexpr int kAllowed[] = {
     SCMP_SYS(readlinkat),       // FC_OP_READLINK
     SCMP_SYS(linkat),           // FC_OP_LINK
     SCMP_SYS(copy_file_range),  // FC_OP_COPY
+    SCMP_SYS(mknodat),          // FC_OP_MKNOD: files, FIFOs and sockets
+    // handles of the guest: attributes, by names in /proc
+    SCMP_SYS(truncate),     // FC_OP_SETATTR
+    SCMP_SYS(fchmodat),     // FC_OP_SETATTR
+    SCMP_SYS(utimensat),    // FC_OP_SETATTR
+    SCMP_SYS(getxattr),     // FC_OP_GETXATTR
+    SCMP_SYS(setxattr),     // FC_OP_SETXATTR
+    SCMP_SYS(removexattr),  // FC_OP_REMOVEXATTR
+    SCMP_SYS(listxattr),    // FC_OP_LISTXATTR
     // a worker's ring: it was made before, and takes reads, writes and syncs only
     SCMP_SYS(io_uring_enter),
     // --control
@@ -78,6 +88,7 @@ constexpr int kAllowed[] = {
     // memory
     SCMP_SYS(mmap),      // the allocator
     SCMP_SYS(munmap),    // the allocator; guest memory at the end
+    SCMP_SYS(mlock),     // windows of files that are read often
     SCMP_SYS(mremap),    // the allocator
     SCMP_SYS(mprotect),  // the allocator's arenas
     SCMP_SYS(madvise),   // the allocator, stacks of threads that end
@@ -122,8 +133,18 @@ constexpr unsigned long kAllowedIoctls[] = {
     TCSETS,               // terminal mode restored
 };
 
+// On sockets of the guest: FC_OP_GETSOCKOPT's FC_SOL_QUEUES.
+constexpr unsigned long kAllowedSocketIoctls[] = {FIONREAD, TIOCOUTQ};
+
 void check(int result) {
     if (result < 0) throw errno_error("cannot restrict system calls", -result);
+}
+
+void allow_ioctls(void* filter, std::span<const unsigned long> requests) {
+    for (const unsigned long request : requests) {
+        check(::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                                 SCMP_A1_32(SCMP_CMP_EQ, static_cast<uint32_t>(request))));
+    }
 }
 
 void allow_sockets(void* filter) {
@@ -132,6 +153,7 @@ void allow_sockets(void* filter) {
     for (const unsigned family : kAllowedFamilies)
         check(
             ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0_32(SCMP_CMP_EQ, family)));
+    allow_ioctls(filter, kAllowedSocketIoctls);
 }
 
 }  // namespace
@@ -161,10 +183,7 @@ void restrict_system_calls(bool network) {
     for (const int number : kAllowed)
         check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 0));
     if (network) allow_sockets(filter.get());
-    for (const unsigned long request : kAllowedIoctls) {
-        check(::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                                 SCMP_A1_32(SCMP_CMP_EQ, static_cast<uint32_t>(request))));
-    }
+    allow_ioctls(filter.get(), kAllowedIoctls);
     check(::seccomp_load(filter.get()));
 }
 

@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <CLI/CLI.hpp>
@@ -17,8 +16,10 @@
 #include "host-lib/error.h"
 #include "host-lib/local_server.h"
 #include "host-lib/stats_server.h"
+#include "vmm/descriptor_limit.h"
 #include "vmm/io_option.h"
 #include "vmm/net_option.h"
+#include "vmm/share_option.h"
 
 namespace farcall::vmm {
 
@@ -31,33 +32,18 @@ struct ServeOptions {
     std::vector<int> worker_cores;
     std::vector<uid_t> users;
     bool any_user = false;
-    IoBackend io = IoBackend::kAuto;
+    IoOptions io;
     std::string control;
     uint64_t client_rate = 0;
     NetOptions net;
 };
 
-/// DIR, DIR:ro or DIR:rw; read-only unless it says otherwise.
-ShareConfig parse_share(const std::string& text) {
-    ShareConfig share{text, false};
-    const size_t colon = text.rfind(':');
-    if (colon != std::string::npos) {
-        const std::string access = text.substr(colon + 1);
-        if (access == "ro" || access == "rw") {
-            share.path = text.substr(0, colon);
-            share.writable = access == "rw";
-        }
-    }
-    if (share.path.empty()) throw Error("--share needs a directory, got \"" + text + "\"");
-    return share;
-}
-
-/// Each channel takes a descriptor: the usual soft limit of 1024 would let one client starve the others.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max) return;
-    limit.rlim_cur = limit.rlim_max;
-    if (::setrlimit(RLIMIT_NOFILE, &limit) < 0) spdlog::warn("can't raise the limit of open files");
+/// A server's clients have file systems of their own.
+ShareConfig parse_plain_share(const std::string& text) {
+    const ShareOption option = parse_share(text);
+    if (!option.where.empty())
+        throw Error("--share: \"" + text + "\" names a place in a guest, and there is none");
+    return option.share;
 }
 
 /// Blocks the signals that end the server. Before any thread exists, so that all inherit it.
@@ -75,7 +61,7 @@ void serve(const ServeOptions& options) {
     domain_config.name = "local";
     domain_config.limits.commands_per_s = options.client_rate;
     for (const std::string& share : options.shares)
-        domain_config.shares.push_back(parse_share(share));
+        domain_config.shares.push_back(parse_plain_share(share));
     domain_config.net = parse_net(options.net);
     if (domain_config.shares.size() > FC_MAX_SHARES) {
         throw Error("at most " + std::to_string(FC_MAX_SHARES) + " directories can be shared");
@@ -88,7 +74,7 @@ void serve(const ServeOptions& options) {
     EngineConfig engine_config;
     engine_config.workers = options.workers;
     engine_config.worker_cpus = options.worker_cores;
-    engine_config.io = options.io;
+    options.io.apply(engine_config);
     Engine engine(engine_config);
     const std::unique_ptr<Domain> domain = engine.create_domain(std::move(domain_config));
     LocalServerConfig server_config;
@@ -119,7 +105,7 @@ void add_serve_command(CLI::App& app) {
     command->add_option("--workers", options->workers, "worker threads")->check(CLI::Range(1, 64));
     command->add_option("--worker-cores", options->worker_cores, "cores to pin the workers to, in order")
         ->delimiter(',');
-    add_io_option(*command, options->io);
+    add_io_options(*command, options->io);
     add_net_options(*command, options->net);
     command->add_option("--allow-uid", options->users, "also serve this user; may be given more than once")
         ->type_name("UID")

@@ -6,9 +6,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include <farcall/init.h>
@@ -29,6 +31,10 @@ sigset_t handled_signals() {
     return set;
 }
 
+/// Detached commands keep a CLIENT_DESTROY open, and a guest's module has room for few of those at a time
+/// (guest-kmod/control.c): processes that leave some behind must not keep other processes' memory pinned.
+constexpr uint32_t kMaxDetachedClients = FC_CONTROL_SLOTS / 4;
+
 int open_or_none(int fd) {
     return ::fcntl(fd, F_GETFD) < 0 ? -1 : fd;
 }
@@ -46,8 +52,6 @@ UniqueFd make_timer(std::chrono::nanoseconds timeout) {
 
 // The engine opens the directories itself, later.
 void check_shares(const std::vector<ShareConfig>& shares) {
-    if (shares.size() > FC_MAX_SHARES)
-        throw Error(fmt::format("--share: at most {} directories can be shared", FC_MAX_SHARES));
     for (const ShareConfig& share : shares) {
         const UniqueFd directory(::open(share.path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (!directory) throw errno_error(fmt::format("--share: cannot share '{}'", share.path));
@@ -100,6 +104,8 @@ Session::Session(const Kvm& kvm, const SessionConfig& config, PreparedGuest gues
     // Files have been read as whoever started us; the engine's threads do not exist yet.
     if (sandbox_) drop_privileges(!config.shares.empty(), needs_low_ports(config.net));
     make_engine(config);
+    // Our own files are made: from now on modes are the guest's business.
+    ::umask(0);
 }
 
 Session::~Session() {
@@ -120,6 +126,7 @@ void Session::make_engine(const SessionConfig& config) {
     domain.name = "guest";
     domain.shares = config.shares;
     domain.limits = config.limits;
+    domain.limits.max_detached_clients = std::min(domain.limits.max_detached_clients, kMaxDetachedClients);
     domain.net = config.net;
     domain.streams.in = open_or_none(STDIN_FILENO);
     domain.streams.out = open_or_none(STDOUT_FILENO);

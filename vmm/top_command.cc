@@ -121,6 +121,21 @@ class Table {
         }
         return text;
     }
+    std::string domains() const {
+        constexpr const char* kColumns[] = {"clients",      "channels",    "handles",
+                                            "region_bytes", "graph_bytes", "call_bytes"};
+        std::string text = fmt::format("{:<14}{:>9}{:>9}{:>9}{:>11}{:>10}{:>10}\n", "DOMAIN", "CLIENTS",
+                                       "CHANNELS", "HANDLES", "REGIONS", "GRAPHS", "CALLS");
+        for (const Json& domain : now_.stats.at("domains")) {
+            std::string cells[std::size(kColumns)];
+            for (size_t i = 0; i < std::size(kColumns); i++)
+                cells[i] = shortened(domain.at(kColumns[i]).get<double>());
+            text +=
+                fmt::format("{:<14}{:>9}{:>9}{:>9}{:>11}{:>10}{:>10}\n", domain.at("name").get<std::string>(),
+                            cells[0], cells[1], cells[2], cells[3], cells[4], cells[5]);
+        }
+        return text;
+    }
     std::string workers() const {
         constexpr const char* kColumns[] = {"commands",  "events", "interrupts",
                                             "doorbells", "sleeps", "spins"};
@@ -145,7 +160,8 @@ class Table {
 
 void show(const Sample& now, const Sample* before) {
     const Table table(now, before);
-    const std::string text = table.ops() + "\n" + table.clients() + "\n" + table.workers();
+    const std::string text =
+        table.ops() + "\n" + table.clients() + "\n" + table.domains() + "\n" + table.workers();
     // From the top of the screen, which is cleared below and at the end of each line's rest.
     if (before != nullptr) fmt::print("\033[H\033[J");
     fmt::print("{}", text);
