@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "bench/bare_bench.h"
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
 #include <string>
 
@@ -8,6 +10,7 @@
 #include "bench/bench_guest.h"
 #include "bench/engine_rig.h"
 #include "bench/pingpong.h"
+#include "bench/sampling.h"
 #include "bench/stats.h"
 #include "bench/uring.h"
 
@@ -40,13 +43,12 @@ class BareBench {
         : cores_(cores),
           results_(results),
           guest_(results.ticks_per_ns()),
-          engine_(guest_, cores.worker, "") {
+          engine_(guest_, cores.worker, ""),
+          modes_(Uring::usable(cores.worker, results)) {
         pin_thread(cores.client);
-        for (const auto mode : {Uring::Mode::kEnter, Uring::Mode::kSqPoll}) {
-            const std::string reason = Uring::unavailable(mode, cores.worker);
-            (mode == Uring::Mode::kEnter ? enter_works_ : sqpoll_works_) = reason.empty();
-            if (!reason.empty()) results_.skip(uring_name(mode), reason);
-        }
+        results_.skip(
+            "vmexit_hypercall",
+            "KVM refuses hypercalls of user mode, where the bare guest runs; vmexit_cpuid is of that kind");
     }
 
     void round() {
@@ -54,19 +56,16 @@ class BareBench {
         bare_ring();
         engine();
         exits();
-        if (enter_works_) uring(Uring::Mode::kEnter);
-        if (sqpoll_works_) uring(Uring::Mode::kSqPoll);
+        for (const auto mode : modes_)
+            uring(mode);
     }
 
     uint64_t doorbells() const { return guest_.doorbells(); }
     uint64_t worker_sleeps() const { return engine_.stats().sleeps; }
 
   private:
-    static std::string uring_name(Uring::Mode mode) {
-        return mode == Uring::Mode::kEnter ? "io_uring_enter" : "io_uring_sqpoll";
-    }
-
     void floor() {
+        results_.add("measuring_loop", sample_each(kRoundTrips, 1, [](uint32_t) {}));
         results_.add("cacheline_pingpong", pingpong(cores_.worker, false, kRoundTrips));
         results_.add("cacheline_pingpong_same_line", pingpong(cores_.worker, true, kRoundTrips));
         const uint32_t chunk = chunk_of(1);
@@ -114,11 +113,19 @@ class BareBench {
         const Request by_store{.test = BENCH_EXIT_MMIO, .count = kExits};
         results_.add("vmexit_userspace", guest_.run(channel, Side::kGuest, by_port));
         results_.add("vmexit_mmio", guest_.run(channel, Side::kGuest, by_store));
+        results_.add("vmexit_cpuid",
+                     guest_.run(channel, Side::kGuest, {.test = BENCH_EXIT_CPUID, .count = kExits}));
+        // Not the worker's doorbell: nobody shall answer.
+        const int doorbell = guest_.doorbell();
+        guest_.set_doorbell(unheard_.get());
+        results_.add("vmexit_ioeventfd",
+                     guest_.run(channel, Side::kGuest, {.test = BENCH_EXIT_DOORBELL, .count = kExits}));
+        guest_.set_doorbell(doorbell);
     }
 
     void uring(Uring::Mode mode) {
         Uring ring(mode, cores_.worker);
-        const std::string name = uring_name(mode);
+        const std::string name = Uring::name(mode);
         ring.nops(kWarmUp, 1, 1);
         results_.add(name + "_nop", ring.nops(kRoundTrips, 1, 1));
         for (const uint32_t depth : kDepths) {
@@ -131,8 +138,8 @@ class BareBench {
     Results& results_;
     BenchGuest guest_;
     EngineRig engine_;
-    bool enter_works_ = false;
-    bool sqpoll_works_ = false;
+    const UniqueFd unheard_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    const std::vector<Uring::Mode> modes_;
 };
 
 void add_ratios(Results& results) {
@@ -143,6 +150,7 @@ void add_ratios(Results& results) {
     results.add_ratio("ring_nop", "ring_nop_bare", "near 1");
     results.add_ratio("ring_nop_host_client", "ring_nop", "near 1");
     results.add_ratio("vmexit_userspace", "ring_nop", ">= 30 on software KVM");
+    results.add_ratio("vmexit_ioeventfd", "vmexit_userspace", "< 1: the monitor is not entered");
     results.add_ratio("ring_nop_sleeping", "vmexit_userspace", "< 1.5");
     // ns per operation, so the other system comes first: more than 1 means that ours does more operations per
     // second.
@@ -158,7 +166,7 @@ void add_ratios(Results& results) {
 }  // namespace
 
 Report measure_bare(const Options& options) {
-    Run run(options);
+    Run run("bare", options);
     Report& report = run.report();
     BareBench bench(report.cores, report.results);
     run.repeat(options.quick ? kQuick : kFull, [&] { bench.round(); });

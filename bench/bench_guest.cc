@@ -28,23 +28,25 @@ Error run_error(const bench_run& run) {
 
 }  // namespace
 
-uint64_t GuestChannel::bytes() {
-    return fc_channel_bytes(kCommandSlots, kEventSlots, sizeof(fc_event));
+uint64_t GuestChannel::bytes() const {
+    return fc_channel_bytes(kCommandSlots, kEventSlots, timed ? sizeof(fc_event_ts) : sizeof(fc_event));
 }
 
 BenchGuest::BenchGuest(double ticks_per_ns)
     : ticks_per_ns_(ticks_per_ns),
       guest_(payload_image(), kMemoryBytes, kRun),
       engine_channel_(make_channel(kEngineChannel)),
-      bare_channel_(make_channel(kBareChannel)) {
+      bare_channel_(make_channel(kBareChannel)),
+      timed_channel_(make_channel(kTimedChannel, true)) {
     bench_run touch = fill(engine_channel_, Side::kGuest, Request{.test = BENCH_TOUCH});
     touch.samples = kRun;
     touch.count = static_cast<uint32_t>(kMemoryBytes - kRun);
     execute(touch, Side::kGuest);
 }
 
-GuestChannel BenchGuest::make_channel(uint64_t address) {
+GuestChannel BenchGuest::make_channel(uint64_t address, bool timed) {
     GuestChannel channel;
+    channel.timed = timed;
     channel.address = address;
     channel.memory = guest_.memory() + address;
     return channel;
@@ -95,17 +97,28 @@ void BenchGuest::execute(bench_run& run, Side side) {
     if (run.error != BENCH_OK) throw run_error(run);
 }
 
-std::vector<uint32_t> BenchGuest::run(GuestChannel& channel, Side side, const Request& request) {
-    const uint32_t samples = request.count / (request.test == BENCH_PIPELINE ? request.chunk : 1);
-    if (samples > kMaxSamples) throw Error("the bench was asked for more samples than it has room for");
+void BenchGuest::run_on(GuestChannel& channel, Side side, const Request& request) {
     bench_run run = fill(channel, side, request);
     execute(run, side);
     channel.command_index = run.command_index;
     channel.event_head = run.event_head;
     last_result_ = run.result;
     doorbells_ += run.doorbells;
+}
+
+std::vector<uint32_t> BenchGuest::run(GuestChannel& channel, Side side, const Request& request) {
+    const uint32_t samples = request.count / (request.test == BENCH_PIPELINE ? request.chunk : 1);
+    if (samples > kMaxSamples) throw Error("the bench was asked for more samples than it has room for");
+    run_on(channel, side, request);
     const auto* first = reinterpret_cast<const uint32_t*>(guest_.memory() + kSamples);
     return {first, first + samples};
+}
+
+std::vector<bench_timed> BenchGuest::run_timed(Side side, const Request& request) {
+    if (request.count > kMaxTimed) throw Error("the bench was asked for more samples than it has room for");
+    run_on(timed_channel_, side, request);
+    const auto* first = reinterpret_cast<const bench_timed*>(guest_.memory() + kSamples);
+    return {first, first + request.count};
 }
 
 }  // namespace farcall::bench

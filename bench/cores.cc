@@ -36,6 +36,14 @@ std::string kvm_kind() {
     return "unknown";
 }
 
+/// What the kernel was told at its start; told nothing, it chooses.
+std::string mitigations() {
+    std::ifstream file("/proc/cmdline");
+    for (std::string word; file >> word;)
+        if (word.starts_with("mitigations=")) return word.substr(word.find('=') + 1);
+    return "auto";
+}
+
 }  // namespace
 
 Cores choose_cores(const std::vector<int>& wanted) {
@@ -69,6 +77,7 @@ Machine describe_machine() {
     utsname name{};
     if (uname(&name) == 0) machine.kernel = name.release;
     machine.kvm = kvm_kind();
+    machine.mitigations = mitigations();
     machine.cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
     double load = 0;
     if (getloadavg(&load, 1) == 1) machine.load = load;

@@ -22,7 +22,8 @@ void pin_thread(int core);
 struct Machine {
     std::string cpu;
     std::string kernel;
-    std::string kvm;  ///< "hardware", "software" (nested, no CPU support) or "unknown"
+    std::string kvm;          ///< "hardware", "software" (nested, no CPU support) or "unknown"
+    std::string mitigations;  ///< what the kernel was started with: "auto", "off", …
     int cores = 0;
     double load = 0;  ///< one-minute load average when asked
 };

@@ -9,7 +9,10 @@
 #include "bench/file_bench.h"
 #include "bench/host_client.h"
 #include "bench/pingpong.h"
+#include "bench/sampling.h"
 #include "bench/stats.h"
+#include "bench/timer_bench.h"
+#include "bench/uring.h"
 
 namespace farcall::bench {
 namespace {
@@ -20,6 +23,7 @@ constexpr uint32_t kNops = 4000;
 constexpr uint32_t kIdle[] = {1, 16, 256, 4096};
 constexpr uint32_t kClients[] = {1, 2, 4};
 constexpr uint32_t kDepth = 32;
+constexpr uint32_t kBatches[] = {1, 8, 64};
 constexpr uint32_t kRingEvery = 50;  // nops between two doorbells that nothing stands behind
 
 fc_command nop(uint32_t index) {
@@ -41,6 +45,11 @@ class ChannelBench {
                 HostRig::Options{.worker_core = worker_core, .idle_channels = kIdle[i]});
         crowd_ =
             std::make_unique<HostRig>(HostRig::Options{.worker_core = worker_core, .clients = kClients[2]});
+        const std::string reason = Uring::unavailable(Uring::Mode::kEnter, worker_core);
+        if (reason.empty())
+            uring_ = std::make_unique<Uring>(Uring::Mode::kEnter, worker_core);
+        else
+            results_.skip("io_uring_enter", reason);
     }
 
     void round() {
@@ -51,6 +60,8 @@ class ChannelBench {
             results_.add(with("nop_idle_channels", kIdle[i]), channel.pipeline(kNops, 1, 1, 0, nop));
             rung(channel, with("nop_rung_idle_channels", kIdle[i]));
         }
+        for (const uint32_t size : kBatches)
+            batch(size);
         for (const uint32_t clients : kClients)
             crowd(clients);
         beside_flood();
@@ -65,14 +76,33 @@ class ChannelBench {
         }
         for (const uint32_t clients : {kClients[1], kClients[2]})
             results_.add_ratio(with("nop_clients", clients), with("nop_clients", kClients[0]), "near 1");
+        for (const uint32_t size : kBatches)
+            results_.add_ratio(with("io_uring_enter_batch", size), with("nop_batch", size), "> 1");
         results_.add_ratio("nop_beside_flood", with("nop_idle_channels", kIdle[0]),
-                           "a burst of 64 nops more");
+                           "a burst of 16 nops more");
     }
 
     /// Completed commands of the slowest client to those of the fastest, worst round.
     double fairness() const { return fairness_; }
 
   private:
+    /// So many at once, and the next ones when all of them are back.
+    void batch(uint32_t size) {
+        HostChannel& channel = rigs_[0]->channel();
+        results_.add(with("nop_batch", size),
+                     sample_each(kNops / size, 1,
+                                 [&](uint32_t) {
+                                     for (uint32_t i = 0; i < size; i++)
+                                         channel.post(nop(i));
+                                     channel.announce();
+                                     drain(channel, size);
+                                 }),
+                     size, size);
+        if (uring_ != nullptr)
+            results_.add(with("io_uring_enter_batch", size), uring_->nops(kNops / size * size, size, size),
+                         size, size);
+    }
+
     /// Somebody rings the worker's doorbell all the time, as clients of a VM's other channels do.
     void rung(HostChannel& channel, const std::string& name) {
         std::vector<uint32_t> samples;
@@ -149,26 +179,30 @@ class ChannelBench {
     Results& results_;
     std::array<std::unique_ptr<HostRig>, std::size(kIdle)> rigs_;
     std::unique_ptr<HostRig> crowd_;
+    std::unique_ptr<Uring> uring_;
     double fairness_ = 1;
 };
 
 }  // namespace
 
 Report measure_engine(const Options& options) {
-    Run run(options);
+    Run run("engine", options);
     Report& report = run.report();
     FileBench files(report.cores.worker, report.results);
     ChannelBench channels(report.cores.worker, report.results);
+    TimerBench timers(report.results);
     pin_thread(report.cores.client);
     run.repeat(options.quick ? kQuick : kFull, [&] {
         files.round();
         channels.round();
+        timers.round();
     });
     report.facts = {{"file_system", files.file_system()},
                     {"io", files.engine().io() == IoBackend::kUring ? "io_uring" : "pool"}};
     return run.finish([&] {
         files.add_ratios();
         channels.add_ratios();
+        timers.add_ratios();
         report.results.add_ratio_value("slowest client : fastest client, commands", channels.fairness(),
                                        "near 1");
     });

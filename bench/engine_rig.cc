@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bench/engine_rig.h"
 
+#include <cstring>
 #include <utility>
 
 #include "host-lib/error.h"
@@ -40,20 +41,36 @@ EngineRig::~EngineRig() {
 
 void EngineRig::connect() {
     client_ = static_cast<ClientId>(
-        require("client", [&](ControlDone done) { domain_->create_client(0, std::move(done)); }));
+        require("client", [&](ControlDone done) { domain_->create_client({}, std::move(done)); }));
     RegionConfig arena;
     arena.segments.push_back({guest_.arena(), BenchGuest::kArenaBytes});
     arena.flags = FC_REGION_ARENA | FC_REGION_WRITE;
     require("arena",
             [&](ControlDone done) { domain_->add_region(client_, std::move(arena), std::move(done)); });
-    ChannelConfig channel;
-    channel.memory = guest_.engine_channel().memory;
-    channel.bytes = GuestChannel::bytes();
-    channel.command_slots = GuestChannel::kCommandSlots;
-    channel.event_slots = GuestChannel::kEventSlots;
-    require("channel",
-            [&](ControlDone done) { domain_->create_channel(client_, std::move(channel), std::move(done)); });
+    add_channel(guest_.engine_channel());
+    add_channel(guest_.timed_channel());
     guest_.set_doorbell(domain_->doorbell_fd(client_));
+}
+
+void EngineRig::add_channel(const GuestChannel& channel) {
+    ChannelConfig config;
+    config.memory = channel.memory;
+    config.bytes = channel.bytes();
+    config.command_slots = GuestChannel::kCommandSlots;
+    config.event_slots = GuestChannel::kEventSlots;
+    if (channel.timed) config.flags = FC_CHANNEL_TIMESTAMPS;
+    require("channel",
+            [&](ControlDone done) { domain_->create_channel(client_, std::move(config), std::move(done)); });
+}
+
+uint32_t EngineRig::open(const std::string& name) {
+    std::memcpy(guest_.arena(), name.data(), name.size());
+    fc_command command{};
+    command.opcode = FC_OP_OPEN;
+    command.op_flags = FC_OPEN_READ;
+    command.length = static_cast<uint32_t>(name.size());
+    guest_.run(guest_.engine_channel(), Side::kHost, {.test = BENCH_PING, .count = 1, .command = command});
+    return static_cast<uint32_t>(guest_.last_result());
 }
 
 }  // namespace farcall::bench

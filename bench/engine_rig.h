@@ -9,7 +9,8 @@
 
 namespace farcall::bench {
 
-/// The real engine behind the guest's channel: one worker, one client, one channel, no device in between.
+/// The real engine behind the guest's channels, the plain one and the timed one: one worker, one client, no
+/// device in between.
 class EngineRig {
   public:
     /// The worker is pinned to `worker_core`. `share`: a directory to read files from, or empty.
@@ -20,9 +21,12 @@ class EngineRig {
     EngineRig& operator=(const EngineRig&) = delete;
 
     EngineStats stats() const { return engine_->stats(); }
+    /// Opens a file of the share for reading.
+    uint32_t open(const std::string& name);
 
   private:
     void connect();
+    void add_channel(const GuestChannel& channel);
 
     BenchGuest& guest_;
     std::unique_ptr<Engine> engine_;

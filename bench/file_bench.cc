@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "bench/file_bench.h"
 
-#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
-#include "bench/host_client.h"
+#include "bench/sampling.h"
 #include "host-lib/error.h"
 
 namespace farcall::bench {
@@ -20,22 +18,10 @@ constexpr uint32_t kChunks = 16;
 constexpr uint32_t kChains = 64;
 constexpr uint32_t kDepths[] = {1, 8, 32, 128};
 constexpr uint32_t kLengths[] = {3, 30};
-constexpr uint64_t kBuffer = 4096;  // arena offset; the path lies before it
+constexpr uint32_t kFan = 30;
+constexpr uint64_t kWaitList = HostRig::kArenaBytes - 4096;  // arena offset
+constexpr uint64_t kBuffer = 4096;                           // arena offset; the path lies before it
 constexpr uint32_t k4k = 4096, k64k = 65536;
-
-std::string make_directory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "farcall-bench-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw errno_error("cannot create " + pattern);
-    return pattern;
-}
-
-UniqueFd make_file(const std::string& path) {
-    UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    const std::string text(kFileBytes, 'x');
-    if (!fd || write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-        throw errno_error("cannot write " + path);
-    return fd;
-}
 
 /// Every block once in a while, in an order that nothing predicts, or one after the other.
 uint64_t offset_of(uint32_t index, uint32_t bytes, bool sequential) {
@@ -45,6 +31,10 @@ uint64_t offset_of(uint32_t index, uint32_t bytes, bool sequential) {
 
 std::string in_flight(const std::string& name, uint32_t depth) {
     return name + "_in_flight_" + std::to_string(depth);
+}
+
+std::string fan_name() {
+    return "fan_" + std::to_string(kFan);
 }
 
 fc_command read_command(uint32_t handle, uint32_t index, uint32_t place, uint32_t bytes, bool sequential) {
@@ -61,27 +51,19 @@ fc_command read_command(uint32_t handle, uint32_t index, uint32_t place, uint32_
 /// One pread() after the other.
 std::vector<uint32_t> pread_loop(int fd, std::byte* to, uint32_t count, uint32_t chunk, uint32_t bytes,
                                  bool sequential) {
-    std::vector<uint32_t> samples;
-    uint64_t before = bench_ticks();
-    for (uint32_t i = 0; i < count; i++) {
+    return sample_each(count / chunk, chunk, [&](uint32_t i) {
         if (pread(fd, to + size_t{i % 32} * bytes, bytes,
                   static_cast<off_t>(offset_of(i, bytes, sequential))) != static_cast<ssize_t>(bytes))
             throw errno_error("cannot read the bench's file");
-        if ((i + 1) % chunk != 0) continue;
-        const uint64_t now = bench_ticks();
-        samples.push_back(bench_sample(now - before));
-        before = now;
-    }
-    return samples;
+    });
 }
 
 }  // namespace
 
 FileBench::FileBench(int worker_core, Results& results)
     : results_(results),
-      directory_(make_directory()),
-      rig_({.worker_core = worker_core, .share = directory_}),
-      fd_(make_file(directory_ + "/file")),
+      rig_({.worker_core = worker_core, .share = directory_.path()}),
+      fd_(directory_.make_file("file", kFileBytes)),
       memory_(HostRig::kArenaBytes) {
     const std::string reason = FileUring::unavailable();
     if (reason.empty()) {
@@ -93,10 +75,6 @@ FileBench::FileBench(int worker_core, Results& results)
         results_.skip("io_uring", reason);
     }
     handle_ = rig_.open("file");
-}
-
-FileBench::~FileBench() {
-    std::filesystem::remove_all(directory_);
 }
 
 std::string FileBench::file_system() const {
@@ -135,9 +113,11 @@ void FileBench::reads(const std::string& name, uint32_t bytes, bool sequential, 
                  pread_loop(fd_.get(), memory_.data(), count, chunk, bytes, sequential), chunk, 1);
 }
 
-void FileBench::engine_chains(uint32_t length) {
+/// Each read after the one before; fan: all but the first and the last after the first, the last after those.
+void FileBench::engine_chains(const std::string& name, uint32_t length, bool fan) {
     std::vector<uint32_t> samples;
     HostChannel& channel = rig_.channel();
+    auto* list = reinterpret_cast<uint64_t*>(rig_.arena() + kWaitList);
     for (uint32_t chain = 0; chain < kChains; chain++) {
         const uint64_t id = rig_.take_ids(length);
         const uint64_t before = bench_ticks();
@@ -145,7 +125,13 @@ void FileBench::engine_chains(uint32_t length) {
             fc_command command = read_command(handle_, chain * length + i, i, k4k, false);
             command.id = id + i;
             command.flags = FC_F_ID;
-            if (i != 0) command.wait_count = 1, command.wait = id + i - 1;
+            if (i != 0) command.wait_count = 1, command.wait = fan ? id : id + i - 1;
+            if (fan && i + 1 == length) {
+                for (uint32_t j = 1; j < i; j++)
+                    list[j - 1] = id + j;
+                command.wait_count = static_cast<uint16_t>(length - 2);
+                command.wait = kWaitList;
+            }
             channel.post(command);
         }
         channel.announce();
@@ -153,13 +139,13 @@ void FileBench::engine_chains(uint32_t length) {
             done += channel.collect(k4k);
         samples.push_back(bench_sample(bench_ticks() - before));
     }
-    results_.add("chain_" + std::to_string(length), std::move(samples));
+    results_.add(name, std::move(samples));
 }
 
 void FileBench::chains(uint32_t length) {
     const std::string name = "chain_" + std::to_string(length);
     const auto offset = [](uint32_t i) { return offset_of(i, k4k, false); };
-    engine_chains(length);
+    engine_chains(name, length, false);
     results_.add("calls_" + name,
                  pread_loop(fd_.get(), memory_.data(), kChains * length, length, k4k, false));
     if (plain_ == nullptr) return;
@@ -167,6 +153,16 @@ void FileBench::chains(uint32_t length) {
                  plain_->chains(FileUring::Chain::kLinks, kChains, length, k4k, offset));
     results_.add("io_uring_steps_" + name,
                  plain_->chains(FileUring::Chain::kSteps, kChains, length, k4k, offset));
+}
+
+void FileBench::fan() {
+    engine_chains(fan_name(), kFan, true);
+    results_.add("calls_" + fan_name(),
+                 pread_loop(fd_.get(), memory_.data(), kChains * kFan, kFan, k4k, false));
+    if (plain_ != nullptr)
+        results_.add("io_uring_steps_" + fan_name(),
+                     plain_->chains(FileUring::Chain::kFan, kChains, kFan, k4k,
+                                    [](uint32_t i) { return offset_of(i, k4k, false); }));
 }
 
 void FileBench::round() {
@@ -177,6 +173,7 @@ void FileBench::round() {
     }
     for (const uint32_t length : kLengths)
         chains(length);
+    fan();
 }
 
 void FileBench::add_ratios() {
@@ -195,6 +192,8 @@ void FileBench::add_ratios() {
         for (const char* other : {"calls_", "io_uring_links_", "io_uring_steps_"})
             results_.add_ratio(other + name, name, "");
     }
+    for (const char* other : {"calls_", "io_uring_steps_"})
+        results_.add_ratio(other + fan_name(), fan_name(), "");
 }
 
 }  // namespace farcall::bench

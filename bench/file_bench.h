@@ -7,6 +7,7 @@
 #include "bench/file_uring.h"
 #include "bench/host_rig.h"
 #include "bench/results.h"
+#include "bench/scratch.h"
 #include "host-lib/unique_fd.h"
 
 namespace farcall::bench {
@@ -17,10 +18,6 @@ class FileBench {
   public:
     /// Makes a file in the directory for temporary files. Before the calling thread is pinned.
     FileBench(int worker_core, Results& results);
-    ~FileBench();
-    FileBench(const FileBench&) = delete;
-    FileBench& operator=(const FileBench&) = delete;
-
     void round();
     void add_ratios();
     const Engine& engine() const { return rig_.engine(); }
@@ -29,10 +26,11 @@ class FileBench {
   private:
     void reads(const std::string& name, uint32_t bytes, bool sequential, uint32_t depth);
     void chains(uint32_t length);
-    void engine_chains(uint32_t length);
+    void fan();
+    void engine_chains(const std::string& name, uint32_t length, bool fan);
 
     Results& results_;
-    std::string directory_;
+    ScratchDirectory directory_;
     HostRig rig_;
     UniqueFd fd_;
     Memory memory_;

@@ -95,7 +95,9 @@ std::vector<uint32_t> FileUring::chains(Chain how, uint32_t count, uint32_t leng
             io_uring_sqe* sqe = prepare(i, bytes, offset(chain * length + i));
             if (how == Chain::kSteps)
                 finish(1, bytes);
-            else if (i + 1 < length)
+            else if (how == Chain::kFan && (i == 0 || i + 2 >= length))
+                finish(i + 2 == length ? length - 2 : 1, bytes);
+            else if (how == Chain::kLinks && i + 1 < length)
                 sqe->flags |= IOSQE_IO_LINK;
         }
         if (how == Chain::kLinks) finish(length, bytes);

@@ -17,8 +17,9 @@ class FileUring {
   public:
     /// kFixed: file and memory are registered.
     enum class Mode { kPlain, kFixed };
-    /// How a chain's reads follow each other.
-    enum class Chain { kLinks, kSteps };
+    /// How a chain's reads follow each other. kFan: the first, then all but the last at once, then the last;
+    /// which links cannot say, so the client steps in twice.
+    enum class Chain { kLinks, kSteps, kFan };
 
     /// Empty when io_uring works here, else the reason why not, as one sentence.
     static std::string unavailable();
@@ -34,7 +35,7 @@ class FileUring {
     /// `count` reads of `bytes` with `depth` in flight: ticks for each `chunk` of them.
     std::vector<uint32_t> reads(uint32_t count, uint32_t depth, uint32_t chunk, uint32_t bytes,
                                 const Offset& offset);
-    /// `count` chains of `length` reads, each only after the one before: ticks of each chain.
+    /// `count` chains of `length` reads, at least three: ticks of each chain.
     std::vector<uint32_t> chains(Chain how, uint32_t count, uint32_t length, uint32_t bytes,
                                  const Offset& offset);
 

@@ -140,7 +140,7 @@ HostRig::~HostRig() {
 
 void HostRig::connect() {
     const auto id = static_cast<ClientId>(
-        require("client", [&](ControlDone done) { domain_->create_client(0, std::move(done)); }));
+        require("client", [&](ControlDone done) { domain_->create_client({}, std::move(done)); }));
     auto arena = std::make_unique<Memory>(kArenaBytes);
     RegionConfig region{{{arena->data(), kArenaBytes}}, FC_REGION_ARENA | FC_REGION_WRITE, nullptr};
     require("arena", [&](ControlDone done) { domain_->add_region(id, std::move(region), std::move(done)); });

@@ -91,6 +91,8 @@ class HostRig {
     HostChannel& channel(uint32_t client = 0) { return clients_[client].channel; }
     /// Opens a file of the share for reading, for the first client.
     uint32_t open(const std::string& name);
+    /// The first client's arena: kArenaBytes.
+    std::byte* arena() const { return clients_[0].arena->data(); }
     /// The first of `count` event IDs of the first client that were not given out yet.
     uint64_t take_ids(uint32_t count);
     const Engine& engine() const { return *engine_; }

@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "bench/cores.h"
-#include "bench/host_client.h"
+#include "bench/sampling.h"
 
 namespace farcall::bench {
 namespace {
@@ -36,19 +36,11 @@ std::vector<uint32_t> pingpong(int peer_core, bool same_line, uint32_t count, ui
         pin_thread(peer_core);
         reply(lines, same_line, count);
     });
-    std::vector<uint32_t> samples;
-    samples.reserve(count / chunk);
     const std::atomic<uint32_t>& back = same_line ? lines.there : lines.back;
-    uint64_t before = bench_ticks();
-    for (uint32_t i = 0; i < count;) {
-        for (const uint32_t end = i + chunk; i < end; i++) {
-            lines.there.store(2 * i + 1, std::memory_order_release);
-            wait_until(back, 2 * i + 2);
-        }
-        const uint64_t now = bench_ticks();
-        samples.push_back(bench_sample(now - before));
-        before = now;
-    }
+    auto samples = sample_each(count / chunk, chunk, [&](uint32_t i) {
+        lines.there.store(2 * i + 1, std::memory_order_release);
+        wait_until(back, 2 * i + 2);
+    });
     peer.join();
     return samples;
 }

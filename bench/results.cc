@@ -53,8 +53,12 @@ void Results::add_ratio(std::string_view over, std::string_view under, std::stri
     std::vector<double> values;
     for (size_t i = 0; i < std::min(a->rounds.size(), b->rounds.size()); i++)
         values.push_back(a->rounds[i] / b->rounds[i]);
-    ratios_.push_back(
-        {std::string(over) + " : " + std::string(under), median(std::move(values)), std::string(aim)});
+    add_ratio_rounds(std::string(over) + " : " + std::string(under), std::move(values), aim);
+}
+
+void Results::add_ratio_rounds(std::string_view name, std::vector<double> rounds, std::string_view aim) {
+    const double value = median(rounds);
+    ratios_.push_back({std::string(name), value, std::move(rounds), std::string(aim)});
 }
 
 void Results::finish() {
@@ -62,6 +66,12 @@ void Results::finish() {
         const double scale = 1 / ticks_per_ns_ / series.chunk;
         series.p50_ns = percentile(series.samples, 50) * scale;
         series.p99_ns = percentile(series.samples, 99) * scale;
+        for (size_t i = 0; i < kPercents.size(); i++)
+            series.percentiles_ns[i] = percentile(series.samples, kPercents[i]) * scale;
+        std::vector<uint32_t> sorted = series.samples;
+        std::sort(sorted.begin(), sorted.end());
+        for (size_t i = 0; i < kQuantiles && !sorted.empty(); i++)
+            series.quantiles_ns[i] = sorted[(sorted.size() - 1) * i / (kQuantiles - 1)] * scale;
         series.ops_per_s = 1e9 / series.p50_ns;
         series.ops_per_s_mean = 1e9 / (mean(series.samples) * scale);
     }

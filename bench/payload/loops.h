@@ -176,21 +176,33 @@ static inline fc_u32 bench_pipeline(struct bench_run *run)
 	return run->error;
 }
 
+/* Until the worker sleeps, and really does. */
+static inline fc_u32 bench_let_sleep(const struct bench_run *run)
+{
+	fc_u64 start = bench_ticks();
+	fc_u32 spins = 0;
+
+	while (fc_load_relaxed(&bench_header(run)->worker_armed) == 0)
+		if (bench_timed_out(run, start, &spins))
+			return BENCH_TIMEOUT;
+	start = bench_ticks();
+	while (bench_ticks() - start < run->settle_ticks)
+		bench_pause();
+	return BENCH_OK;
+}
+
 static inline fc_u32 bench_sleeping(struct bench_run *run)
 {
 	fc_u32 *samples = (fc_u32 *)(size_t)run->samples;
 	struct fc_command command = run->command;
-	fc_u32 error, spins, i;
+	fc_u32 error, i;
 
 	for (i = 0; i < run->count; i++) {
-		fc_u64 start = bench_ticks();
+		fc_u64 start;
 
-		for (spins = 0; fc_load_relaxed(&bench_header(run)->worker_armed) == 0;)
-			if (bench_timed_out(run, start, &spins))
-				return BENCH_TIMEOUT;
-		start = bench_ticks();
-		while (bench_ticks() - start < run->settle_ticks)
-			bench_pause();
+		error = bench_let_sleep(run);
+		if (error != BENCH_OK)
+			return error;
 		start = bench_ticks();
 		error = bench_round_trip(run, &command);
 		if (error != BENCH_OK)
@@ -198,6 +210,47 @@ static inline fc_u32 bench_sleeping(struct bench_run *run)
 		samples[i] = bench_sample(bench_ticks() - start);
 	}
 	return BENCH_OK;
+}
+
+/* bench_round_trip() in a channel with time stamps. */
+static inline fc_u32 bench_timed_trip(struct bench_run *run, struct fc_command *command, struct bench_timed *timed)
+{
+	const struct fc_event_ts *slot = (const struct fc_event_ts *)fc_event_slot(
+		(void *)(size_t)run->events, run->event_mask, sizeof(*slot), run->event_head);
+	struct fc_event event;
+	fc_u32 spins = 0;
+
+	timed->posted = bench_ticks();
+	bench_post(run, command, run->command_index);
+	run->command_index++;
+	bench_announce(run, run->command_index);
+	while (!fc_event_read(&slot->event, run->event_head, &event))
+		if (bench_timed_out(run, timed->posted, &spins))
+			return BENCH_TIMEOUT;
+	timed->seen = bench_ticks();
+	timed->picked_up = fc_load_relaxed(&slot->picked_up);
+	timed->started_after = fc_load_relaxed(&slot->started_after);
+	timed->completed_after = fc_load_relaxed(&slot->completed_after);
+	run->event_head++;
+	fc_store_relaxed(&bench_header(run)->event_head, run->event_head);
+	if (event.id != command->id)
+		return BENCH_WRONG_EVENT;
+	return bench_check_event(run, &event);
+}
+
+static inline fc_u32 bench_time(struct bench_run *run)
+{
+	struct bench_timed *samples = (struct bench_timed *)(size_t)run->samples;
+	struct fc_command command = run->command;
+	fc_u32 error = BENCH_OK, i;
+
+	for (i = 0; i < run->count && error == BENCH_OK; i++) {
+		if (run->test == BENCH_TIMED_SLEEPING)
+			error = bench_let_sleep(run);
+		if (error == BENCH_OK)
+			error = bench_timed_trip(run, &command, &samples[i]);
+	}
+	return error;
 }
 
 static inline fc_u32 bench_touch(struct bench_run *run)
@@ -231,6 +284,10 @@ static inline void bench_execute(struct bench_run *run)
 		break;
 	case BENCH_SLEEPING:
 		run->error = bench_sleeping(run);
+		break;
+	case BENCH_TIMED:
+	case BENCH_TIMED_SLEEPING:
+		run->error = bench_time(run);
 		break;
 	default:
 		run->error = BENCH_UNKNOWN_TEST;

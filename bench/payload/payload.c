@@ -35,28 +35,53 @@ void *memset(void *to, int value, size_t bytes)
 	return result;
 }
 
+static inline void cpuid(void)
+{
+	fc_u32 a = 0, b, c = 0, d;
+
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d) : : "memory");
+}
+
+static inline void leave(const struct bench_run *run, fc_u32 value)
+{
+	switch (run->test) {
+	case BENCH_EXIT_PIO:
+		out32(run->exit_port, value);
+		break;
+	case BENCH_EXIT_MMIO:
+		*(volatile fc_u32 *)(size_t)run->exit_address = value;
+		break;
+	case BENCH_EXIT_DOORBELL:
+		bench_ring_doorbell(run);
+		break;
+	default:
+		cpuid();
+	}
+}
+
 static fc_u32 exits(struct bench_run *run)
 {
-	volatile fc_u32 *address = (volatile fc_u32 *)(size_t)run->exit_address;
 	fc_u32 *samples = (fc_u32 *)(size_t)run->samples;
 	fc_u32 i;
 
 	for (i = 0; i < run->count; i++) {
 		fc_u64 before = bench_ticks();
 
-		if (run->test == BENCH_EXIT_PIO)
-			out32(run->exit_port, i);
-		else
-			*address = i;
+		leave(run, i);
 		samples[i] = bench_sample(bench_ticks() - before);
 	}
 	return BENCH_OK;
 }
 
+static int is_exit(fc_u32 test)
+{
+	return test == BENCH_EXIT_PIO || test == BENCH_EXIT_MMIO || test == BENCH_EXIT_DOORBELL || test == BENCH_EXIT_CPUID;
+}
+
 void payload_main(struct bench_run *run)
 {
 	for (;;) {
-		if (run->test == BENCH_EXIT_PIO || run->test == BENCH_EXIT_MMIO) {
+		if (is_exit(run->test)) {
 			fc_u64 start = bench_ticks();
 
 			run->error = exits(run);
