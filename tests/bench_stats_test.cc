@@ -2,9 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
 #include <numeric>
+#include <utility>
 
+#include "bench/open_loop.h"
 #include "bench/results.h"
+#include "bench/sampling.h"
 #include "bench/stats.h"
 
 namespace farcall::bench {
@@ -104,6 +108,91 @@ TEST(Results, NoRatioWithASkippedSeries) {
     results.add_ratio("a", "b", "");
     EXPECT_TRUE(results.ratios().empty());
     EXPECT_EQ(results.skipped().size(), 1u);
+}
+
+/// So many multiplications, each of which waits for the one before, also from one call to the next.
+uint64_t work(uint32_t steps, uint64_t value) {
+    for (uint32_t i = 0; i < steps; i++) {
+        value *= 0x9e3779b97f4a7c15;
+        __asm__ volatile("" : "+r"(value));
+    }
+    return value;
+}
+
+// The least of many tries: whoever else runs here can only add to one.
+TEST(MeasuringLoop, AddsLessThan20NsOr2PerCent) {
+    const double ticks_per_ns = measure_ticks_per_ns();
+    for (const uint32_t steps : {100u, 1000u, 10'000u}) {
+        const uint32_t count = 200'000 / steps;
+        double plain = 1e18, measured = 1e18;
+        for (int attempt = 0; attempt < 200; attempt++) {
+            uint64_t value = 3;
+            const uint64_t start = bench_ticks();
+            for (uint32_t i = 0; i < count; i++)
+                value = work(steps, value);
+            plain = std::min(plain, static_cast<double>(bench_ticks() - start) / count / ticks_per_ns);
+            const auto samples = sample_each(count, 1, [&](uint32_t) { value = work(steps, value); });
+            measured = std::min(measured, mean(samples) / ticks_per_ns);
+        }
+        EXPECT_LT(measured - plain, std::max(20.0, plain * 0.02)) << plain << " ns of work";
+        EXPECT_GT(measured, plain * 0.98) << "and leaves nothing out";
+    }
+}
+
+TEST(Schedule, HasItsRateAndItsGaps) {
+    const auto schedule = make_schedule(100'000, 1e6, 2, 7);
+    ASSERT_EQ(schedule.size(), 100'000u);
+    EXPECT_TRUE(std::is_sorted(schedule.begin(), schedule.end()));
+    EXPECT_NEAR(static_cast<double>(schedule.back()), 2e8, 2e6)
+        << "100,000 of them in 100 ms, of 2 ticks a ns";
+    size_t sooner = 0;  // than the mean gap: 1 - 1/e of exponential ones
+    for (size_t i = 1; i < schedule.size(); i++)
+        sooner += schedule[i] - schedule[i - 1] < 2000 ? 1 : 0;
+    EXPECT_NEAR(static_cast<double>(sooner) / 1e5, 0.632, 0.01);
+    EXPECT_EQ(schedule, make_schedule(100'000, 1e6, 2, 7));
+    EXPECT_NE(schedule, make_schedule(100'000, 1e6, 2, 8));
+}
+
+/// Answers each operation 100 ticks after it began, one at a time, but stalls once. Its clock moves by 10
+/// when it is looked at.
+struct Server {
+    uint64_t time = 1'000'000, free_at = 0, stall_at = 0, stall = 0;
+    std::deque<uint64_t> ends;
+    size_t most = 0;
+
+    uint64_t now() { return time += 10; }
+    void post(uint32_t count) {
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t begin = std::max(free_at, time);
+            if (stall != 0 && begin >= stall_at) begin += std::exchange(stall, 0);
+            ends.push_back(free_at = begin + 100);
+        }
+        most = std::max(most, ends.size());
+    }
+    uint32_t reap() {
+        uint32_t count = 0;
+        for (; !ends.empty() && ends.front() <= time; count++)
+            ends.pop_front();
+        return count;
+    }
+};
+
+TEST(OpenLoop, CountsFromTheMomentThatTheScheduleSays) {
+    std::vector<uint64_t> schedule;
+    for (uint64_t i = 0; i < 1000; i++)
+        schedule.push_back(i * 1000);
+    Server quiet;
+    for (const uint32_t sample : run_open_loop(quiet, quiet, schedule, 8))
+        EXPECT_NEAR(sample, 110, 20);
+
+    // A stall of 100,000 ticks holds up a hundred operations, not one.
+    Server stalls{.stall_at = 1'500'000, .stall = 100'000};
+    const auto samples = run_open_loop(stalls, stalls, schedule, 8);
+    EXPECT_EQ(samples.size(), schedule.size());
+    const auto late = std::count_if(samples.begin(), samples.end(), [](uint32_t s) { return s > 1000; });
+    EXPECT_NEAR(static_cast<double>(late), 110, 5) << "those of the stall, and while it is made up for";
+    EXPECT_NEAR(*std::max_element(samples.begin(), samples.end()), 100'100, 100);
+    EXPECT_EQ(stalls.most, 8u) << "no more under way than there is room for";
 }
 
 }  // namespace

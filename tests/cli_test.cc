@@ -89,6 +89,12 @@ TEST_F(Cli, CommandLineMistakes) {
     expect_refused("serve", "--socket");
     expect_refused("serve --socket /nonexistent/socket", "/nonexistent: No such file");
     expect_refused("serve --socket /nonexistent/socket --share /nonexistent/share", "/nonexistent/share");
+    expect_refused("bench frobnicate", "frobnicate");
+    expect_refused("bench report --html /nonexistent/page", "records is required");
+    expect_refused("bench report /etc/passwd", "--html or --csv is required");
+    expect_refused("bench report /etc/passwd --csv /nonexistent/table",
+                   "/etc/passwd is not the record of a bench");
+    expect_refused("bench report / --csv /nonexistent/table", "cannot read /: Is a directory");
 }
 
 // All of these come before this machine's KVM has a say: with --no-probe or without it the sentence is the

@@ -153,6 +153,33 @@ TEST_F(DetachTest, TimeIsLimited) {
     EXPECT_EQ(client.destroy().status, 0);
 }
 
+// What clients leave behind takes places, so there are only so many: the oldest makes room, no other one
+// does.
+TEST_F(DetachTest, TheOldestMakesRoom) {
+    Limits limits;
+    limits.max_detached_clients = 2;
+    auto domain = make_domain(limits);
+    std::vector<std::unique_ptr<TestClient>> clients;
+    std::vector<std::future<ControlResult>> gone;
+    for (int i = 0; i < 5; i++) {
+        clients.push_back(std::make_unique<TestClient>(*domain));
+        clients.back()->post(flagged(timer(1, kHourNs), FC_F_DETACH));
+        clients.back()->run(nop(1));
+        gone.push_back(destroy(*domain, clients.back()->id()));
+        if (i >= 2) {
+            EXPECT_TRUE(is_ready(gone[static_cast<size_t>(i - 2)], 20000)) << i;
+        }
+        for (int kept = std::max(0, i - 1); kept <= i; kept++)
+            EXPECT_FALSE(is_ready(gone[static_cast<size_t>(kept)], 10)) << kept << " after " << i;
+    }
+    EXPECT_EQ(domain->client_count(), 2u);
+    // Those that leave nothing behind cost no place.
+    TestClient plain(*domain);
+    EXPECT_EQ(plain.destroy().status, 0);
+    EXPECT_FALSE(is_ready(gone[3], 10));
+    TestClient::call([&](ControlDone done) { domain->destroy_all(done); });
+}
+
 TEST_F(DetachTest, TheEndOfTheDomainEndsIt) {
     auto domain = make_domain({});
     TestClient client(*domain);

@@ -162,6 +162,7 @@ class DeviceRig : public testing::Test {
     static fc_control hello() {
         fc_control out = request(FC_CTL_HELLO);
         out.arg[0] = FC_ABI_VERSION;
+        out.arg[1] = FC_FEATURE_ALL;
         return out;
     }
     fc_control region(uint32_t client, uint32_t flags, const std::vector<fc_segment>& segments) {

@@ -76,8 +76,7 @@ class FileClient {
     int readlink(uint32_t dir, std::string_view path, uint32_t room, std::string* out) {
         set_output(room);
         const int result = run(path_command(FC_OP_READLINK, dir, path, kIov));
-        if (result >= 0)
-            out->assign(reinterpret_cast<const char*>(client.arena() + kOutput), static_cast<size_t>(result));
+        if (result >= 0) *out = output(static_cast<size_t>(result));
         return result;
     }
     int getdents(uint32_t dir, uint64_t cookie, uint32_t room) {
@@ -99,6 +98,48 @@ class FileClient {
     int link(uint32_t dir, std::string_view from, uint32_t to_dir, std::string_view to) {
         return run(path_command(FC_OP_LINK, dir, pair(from, to), to_dir));
     }
+    int setattr(uint32_t dir, std::string_view path, const fc_setattr& attributes, unsigned flags = 0) {
+        memcpy(client.arena() + kIov, &attributes, sizeof(attributes));
+        return run(path_command(FC_OP_SETATTR, dir, path, kIov, flags));
+    }
+    int statfs(uint32_t handle, fc_statfs* out) {
+        const int result = run(transfer(FC_OP_STATFS, 1, handle, 0, kOutput, sizeof(*out)));
+        memcpy(out, client.arena() + kOutput, sizeof(*out));
+        return result;
+    }
+    int mknod(uint32_t dir, std::string_view path, uint64_t mode) {
+        return run(path_command(FC_OP_MKNOD, dir, path, mode));
+    }
+    int64_t seek(uint32_t handle, uint64_t offset, unsigned how) {
+        fc_command c = transfer(FC_OP_SEEK, 1, handle, offset, kOutput, 8);
+        c.op_flags = static_cast<uint16_t>(how);
+        const int result = run(c);
+        int64_t found = 0;
+        memcpy(&found, client.arena() + kOutput, sizeof(found));
+        return result < 0 ? result : found;
+    }
+    int getxattr(uint32_t dir, std::string_view path, std::string_view name, uint32_t room,
+                 std::string* out) {
+        set_output(room);
+        const int result = run(path_command(FC_OP_GETXATTR, dir, pair(path, name), kIov));
+        if (result >= 0 && room > 0) *out = output(static_cast<size_t>(result));
+        return result;
+    }
+    int setxattr(uint32_t dir, std::string_view path, std::string_view name, std::string_view value,
+                 unsigned flags = 0) {
+        memcpy(data(), value.data(), value.size());
+        set_output(static_cast<uint32_t>(value.size()), kData);
+        return run(path_command(FC_OP_SETXATTR, dir, pair(path, name), kIov, flags));
+    }
+    int removexattr(uint32_t dir, std::string_view path, std::string_view name) {
+        return run(path_command(FC_OP_REMOVEXATTR, dir, pair(path, name)));
+    }
+    int listxattr(uint32_t dir, std::string_view path, uint32_t room, std::string* out) {
+        set_output(room);
+        const int result = run(path_command(FC_OP_LISTXATTR, dir, path, kIov));
+        if (result >= 0 && room > 0) *out = output(static_cast<size_t>(result));
+        return result;
+    }
     static fc_command copy_command(uint8_t op, uint32_t in, uint64_t in_offset, uint32_t out,
                                    uint64_t out_offset, uint32_t bytes) {
         fc_command c = transfer(op, 1, in, in_offset, out_offset, bytes);
@@ -110,6 +151,9 @@ class FileClient {
     }
 
     std::byte* data() { return client.arena() + kData; }
+    std::string output(size_t bytes) {
+        return {reinterpret_cast<const char*>(client.arena() + kOutput), bytes};
+    }
     std::string text(size_t bytes) { return {reinterpret_cast<const char*>(data()), bytes}; }
 
     TestClient& client;

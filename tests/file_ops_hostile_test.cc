@@ -104,6 +104,9 @@ TEST_F(FileOpsHostile, PathsAreChecked) {
         }
         EXPECT_EQ(files_->symlink("anything", dir, path), error) << path.substr(0, 40);
     };
+    // The handle's faults come first.
+    expect(9999, "", -EBADF);
+    expect(9999, std::string("a\0b", 3), -EBADF);
     const uint32_t file = inside();
     expect(0, "../secret", -EXDEV);
     expect(0, "sub/../../secret", -EXDEV);
@@ -152,7 +155,11 @@ TEST_F(FileOpsHostile, NothingChangesInAReadOnlyShareOrAcrossShares) {
     EXPECT_EQ(files_->copy(inside(), 0, file, 0, 3), -EBADF);
     EXPECT_EQ(files_->rename(0, "inside", 1, "new"), -EXDEV);
     EXPECT_EQ(files_->link(0, "inside", 1, "new"), -EXDEV);
-    EXPECT_EQ(files_->link(0, "fifo", 0, "new"), -EPERM);
+    EXPECT_EQ(files_->link(0, "fifo", 0, "fifo2"), 0);
+    EXPECT_EQ(files_->open(0, "fifo2", FC_OPEN_READ), -EPERM) << "by any name";
+    // The one device that every user may create.
+    ASSERT_EQ(mknod((dir_.path() / "share/device").c_str(), S_IFCHR | 0600, 0), 0);
+    EXPECT_EQ(files_->link(0, "device", 0, "new"), -EPERM);
     EXPECT_EQ(dir_.read("share/inside"), "inside");
     EXPECT_TRUE(fs::is_empty(dir_.path() / "other"));
 }

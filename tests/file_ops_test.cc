@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Ops on files where several things meet: many regions, many commands, file systems, variables, clients that
 // leave.
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include <set>
 #include <thread>
 
@@ -105,6 +108,30 @@ TEST_F(FileOps, NamesComeWholeToManyAtOnce) {
     }
     EXPECT_GE(names.size(), 300u);
     EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), names.size()) << "none twice";
+}
+
+// Names that the kernel has in memory are looked up and opened where they are asked for.
+TEST_F(FileOps, KnownNamesNeedNoOtherThread) {
+    struct statfs fs {};
+    ASSERT_EQ(statfs(dir_.path().c_str(), &fs), 0);
+    if (fs.f_type != EXT4_SUPER_MAGIC && fs.f_type != TMPFS_MAGIC)
+        GTEST_SKIP() << "NOT TESTED: " << dir_.path() << " lies on another file system than ext4 or tmpfs";
+    fc_statx statx;
+    EXPECT_EQ(files_->statx(0, "sub", 0, &statx), 0);
+    EXPECT_EQ(files_->statx(0, "none", 0, &statx), -ENOENT);
+    const auto before = engine_.stats().pool_jobs;
+    for (int i = 0; i < 20; i++) {
+        EXPECT_EQ(files_->statx(0, "inside", 0, &statx), 0);
+        EXPECT_EQ(statx.stat.size, 6u);
+        EXPECT_EQ(files_->statx(0, "none", 0, &statx), -ENOENT);
+        EXPECT_EQ(files_->statx(0, "relative", FC_STATX_NOFOLLOW, &statx), 0);
+        EXPECT_EQ(files_->open(0, "none", FC_OPEN_READ), -ENOENT);
+        EXPECT_EQ(files_->open(0, "fifo", FC_OPEN_READ), -EPERM);
+        EXPECT_EQ(files_->open(2, "inside", FC_OPEN_WRITE), -EROFS);
+    }
+    const uint32_t file = inside();
+    EXPECT_EQ(files_->write(file, 0, "INSIDE"), 6);
+    EXPECT_LE(engine_.stats().pool_jobs, before + 5) << "a write may go there, lookups do not";
 }
 
 // A table without room: the file is closed again, and the next close makes room.

@@ -113,7 +113,7 @@ inline int change_one(const Object& dir, const std::string& path) {
     return check_out(dir, parent_of(path), true);
 }
 
-/// Rule: what is neither file, directory nor link is not opened and not linked.
+/// Rule: what is neither file, directory nor link is not opened.
 inline bool is_special(int dir, const std::string& path, int flags) {
     struct stat st;
     return fstatat(dir, path.c_str(), &st, flags) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) &&
@@ -211,7 +211,7 @@ inline int64_t link(const Object& from_dir, const std::string& from, const Objec
     if (int err = check_out(from_dir, from, false)) return err;
     struct stat st;
     if (fstatat(from_dir.fd, from.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0) return -errno;
-    if (is_special(from_dir.fd, from, AT_SYMLINK_NOFOLLOW)) return -EPERM;
+    if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) return -EPERM;  // rule: no links to devices
     if (int err = check_out(to_dir, parent_of(to), true)) return err;
     return result(linkat(from_dir.fd, from.c_str(), to_dir.fd, to.c_str(), 0));
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Deadlines, periodic timers, the kinds of cancel, and what bounds a graph.
+#include <algorithm>
 #include <thread>
 
+#include "host-lib/job_state.h"
 #include "tests/graph_client.h"
 
 namespace farcall::test {
@@ -271,6 +273,38 @@ TEST_F(GraphOpsTest, ADomainsGraphsHaveOneBudget) {
     one.destroy();
     TestClient two(*domain);
     EXPECT_EQ(more(two), 0) << "the budget came back";
+}
+
+// What is released at once is dispatched by band of priority, a quarter of the scale each, then in order of
+// arrival.
+TEST_F(GraphOpsTest, HigherPrioritiesGoFirst) {
+    TestClient client(*domain_);
+    const uint64_t event = client.new_id();
+    client.post(event_wait(event));
+    for (const uint8_t priority : {10, 200, 70, 130, 255, 0, 191}) {
+        fc_command c = nop(priority);
+        c.priority = priority;
+        c.wait = event;
+        c.wait_count = 1;
+        client.post(c);
+    }
+    client.post(event_set(1000, event));
+    std::vector<uint64_t> order;
+    for (int i = 0; i < 9; i++)
+        order.push_back(client.wait().event.id);
+    order.erase(
+        std::remove_if(order.begin(), order.end(), [&](uint64_t id) { return id == event || id == 1000; }),
+        order.end());
+    EXPECT_EQ(order, (std::vector<uint64_t>{200, 255, 130, 191, 70, 10, 0}));
+}
+
+TEST(JobStates, EveryJobEnds) {
+    EXPECT_TRUE(may_follow(JobState::kSuspended, JobState::kFree));
+    EXPECT_FALSE(may_follow(JobState::kRunning, JobState::kReady))
+        << "what is with the pool can't be taken back";
+    EXPECT_FALSE(may_follow(JobState::kFree, JobState::kRunning)) << "never without having been posted";
+    for (size_t state = 1; state < kJobStates; state++)
+        EXPECT_TRUE(may_follow(static_cast<JobState>(state), JobState::kFree)) << state;
 }
 
 }  // namespace

@@ -332,8 +332,37 @@ TEST_F(HostileTest, ControlRequestsAreChecked) {
     };
     EXPECT_EQ(ids(0), -EINVAL);
     EXPECT_EQ(ids(~0ull), -EINVAL);
-    EXPECT_EQ(TestClient::call([&](ControlDone done) { domain_->create_client(0x80, done); }).status,
-              -EINVAL);
+    EXPECT_EQ(
+        TestClient::call([&](ControlDone done) { domain_->create_client({.flags = 0x80}, done); }).status,
+        -EINVAL);
+}
+
+// What belongs to a feature is there only for who has accepted it.
+TEST_F(HostileTest, FeaturesThatWereNotAcceptedAreRefused) {
+    TestClient client(*domain_, {.features = 0});
+    const uint64_t over = client.new_id();
+    EXPECT_EQ(client.run(with_id(nop(over))).result, 0);
+    fc_command any = after(nop(1), over);
+    EXPECT_EQ(client.run(any).result, 0);
+    any.flags |= FC_F_WAIT_ANY;
+    EXPECT_EQ(client.run(any).result, -EINVAL);
+    const uint64_t refused = client.new_id();
+    any = with_id(nop(refused));
+    any.flags |= FC_F_WAIT_ANY;
+    EXPECT_EQ(client.run(any).result, -EINVAL);
+    EXPECT_EQ(client.run(after(nop(2), refused)).result, -ECANCELED) << "its ID is settled";
+    ChannelConfig config;
+    config.memory = client.map(1 << 20);
+    config.bytes = 1 << 20;
+    config.command_slots = config.event_slots = 8;
+    const auto create = [&] {
+        return TestClient::call(
+            [&](ControlDone done) { domain_->create_channel(client.id(), config, done); });
+    };
+    config.flags = FC_CHANNEL_TIMESTAMPS;
+    EXPECT_EQ(create().status, -EINVAL);
+    config.flags = 0;
+    EXPECT_EQ(create().status, 0);
 }
 
 // Random bytes for commands, many times: every accepted command still gets exactly one event.

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "host-lib/error.h"
+#include "tests/error_sentence.h"
 #include "tests/test_client.h"
 #include "vmm/elf_needs.h"
 #include "vmm/program_packer.h"
@@ -51,15 +51,6 @@ std::string archive_of(const Initramfs& image) {
     std::string out(image.bytes(), '?');
     image.write(std::as_writable_bytes(std::span(out)));
     return out;
-}
-
-std::string sentence(const std::function<void()>& action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "nothing was refused";
 }
 
 TEST(Initramfs, ComesBackAsItWasAdded) {

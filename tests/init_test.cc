@@ -172,8 +172,23 @@ TEST_F(InitTest, DoesNotWaitForOrphans) {
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
 }
 
+/// What is written to the FIFO comes out on stderr, also the last of it.
+TEST_F(InitTest, CopiesATrace) {
+    const std::string fifo = directory_.path() + "/trace";
+    start("arg sh\narg -c\narg echo%20first%20>" + fifo +
+          ";%20sleep%200.1;%20echo%20own%20>&2;%20seq%205000%20>" + fifo +
+          "\nenv PATH=/bin:/usr/bin\ntrace " + fifo + "\n");
+    input("");
+    EXPECT_EQ(finish(), 0);
+    EXPECT_EQ(err_text_.rfind("first\n", 0), 0u) << err_text_.substr(0, 100);
+    EXPECT_NE(err_text_.find("own\n"), std::string::npos);
+    EXPECT_NE(err_text_.find("\n5000\n"), std::string::npos);
+}
+
 TEST_F(InitTest, RefusesABrokenConfiguration) {
-    for (const char* text : {"", "arg %4\n", "arg true\nuser nobody\n", "arg true\nnonsense 1\n"}) {
+    for (const char* text : {"", "arg %4\n", "arg true\ntrace relative\n", "arg true\nmount 0:/mnt\n",
+                             "arg true\nmount 99:ro:/mnt\n", "arg true\nroot 1:rx\n",
+                             "arg true\nuser nobody\n", "arg true\nnonsense 1\n"}) {
         start(text);
         EXPECT_EQ(exit_status(pid_), 1) << text;
     }

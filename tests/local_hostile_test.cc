@@ -146,6 +146,8 @@ TEST_F(LocalHostileTest, WrongFieldsAreRefused) {
     fc_control control = raw.request(FC_CTL_CLIENT_CREATE);
     control.flags = FC_CLIENT_STREAMS;
     EXPECT_EQ(raw.ask(control), -EPERM);
+    control.flags = FC_CLIENT_KERNEL;
+    EXPECT_EQ(raw.ask(control), -EINVAL) << "for guests only";
     control.flags = FC_CLIENT_NEAR;
     EXPECT_EQ(raw.ask(control), -EINVAL) << "near nobody";
     control.arg[0] = 0xffffff;

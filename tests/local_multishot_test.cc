@@ -3,32 +3,18 @@
 // full and both sides sleep.
 #include <set>
 
-#include "tests/local_rig.h"
-#include "tests/socket_client.h"
+#include "tests/local_net_rig.h"
 
 namespace farcall::test {
 namespace {
 
 class LocalMultishot : public ::testing::Test {
   protected:
-    LocalMultishot() : engine_(LocalHost::engine_config()) {
-        DomainConfig config;
-        publish_range(config.net, "127.0.0.1");
-        config.net.allow = allow_all().allow;
-        domain_ = engine_.create_domain(std::move(config));
-        LocalServerConfig server;
-        server.path = directory_.socket();
-        server_.emplace(*domain_, server);
-    }
-
-    LocalDirectory directory_;
-    Engine engine_;
-    std::unique_ptr<Domain> domain_;
-    std::optional<LocalServer> server_;
+    LocalNetHost host_;
 };
 
 TEST_F(LocalMultishot, AcceptsMoreThanTheRingHolds) {
-    client::Client owner(directory_.where().c_str());
+    client::Client owner(host_.where().c_str());
     client::Channel channel(owner, 8, 8);
     const client::Buffer memory(owner, 4096);
     fc_command command;

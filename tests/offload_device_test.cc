@@ -2,6 +2,8 @@
 // The PCI device as a well-behaved guest uses it, without KVM.
 #include "tests/device_rig.h"
 
+#include <unistd.h>
+
 namespace farcall::test {
 namespace {
 
@@ -66,10 +68,13 @@ TEST_F(OffloadDevice, HelloComesFirst) {
     EXPECT_EQ(refused.arg[0], FC_ABI_VERSION) << "a refused HELLO still says the version";
     wrong = hello();
     wrong.arg[1] = 1ull << 63;
-    EXPECT_EQ(status_of(wrong), -ENOTSUP);
+    const fc_control too_much = call(wrong);
+    EXPECT_EQ(too_much.status, -ENOTSUP);
+    EXPECT_EQ(too_much.arg[1], FC_FEATURE_ALL) << "a refused HELLO says what is on offer";
     EXPECT_EQ(status_of(request(FC_CTL_CLIENT_CREATE)), -EPROTO);
     const fc_control greeted = call(hello());
     EXPECT_EQ(greeted.status, 0);
+    EXPECT_EQ(greeted.arg[1], hello().arg[1]) << "what was asked for";
     EXPECT_EQ(greeted.arg[2], 3 | 3ull << 32);
     EXPECT_EQ(greeted.arg[3], FC_MAX_COMMAND_SLOTS | static_cast<uint64_t>(FC_MAX_EVENT_SLOTS) << 32);
     EXPECT_EQ(greeted.arg[4], 2u << 20);
@@ -106,8 +111,10 @@ TEST_F(OffloadDevice, Clients) {
     near.flags = 0;
     EXPECT_EQ(status_of(near), -EINVAL);
     for (int i = 0; i < 4; i++) {
-        const fc_control made = call(request(FC_CTL_CLIENT_CREATE, 0, i == 0 ? FC_CLIENT_STREAMS : 0));
+        const uint32_t flags = i == 0 ? FC_CLIENT_STREAMS : i == 1 ? FC_CLIENT_KERNEL : 0;
+        const fc_control made = call(request(FC_CTL_CLIENT_CREATE, 0, flags));
         EXPECT_EQ(made.status, 0);
+        EXPECT_EQ(made.arg[1], ::geteuid() | static_cast<uint64_t>(::getegid()) << 32);
         clients.push_back(made.client);
         EXPECT_TRUE(serials.insert(made.arg[0]).second);
     }

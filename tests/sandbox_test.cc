@@ -45,6 +45,26 @@ int run_name_ops(TestClient& client) {
     return files.getdents(to, 0, 4096) == -ENOTDIR ? 0 : 35;
 }
 
+// The same for attributes; whether the file system has extended ones is not the question.
+int run_attribute_ops(TestClient& client) {
+    FileClient files(client);
+    fc_setattr wanted{};
+    wanted.valid = FC_SETATTR_MODE | FC_SETATTR_SIZE | FC_SETATTR_MTIME;
+    wanted.mode = 0600;
+    wanted.size = 5000;
+    if (files.setattr(0, "copy", wanted) != 0) return 40;
+    fc_statfs statfs;
+    if (files.statfs(0, &statfs) != 0) return 41;
+    if (files.mknod(0, "node", S_IFIFO | 0600) != 0) return 42;
+    if (files.seek(files.must_open(0, "copy", FC_OPEN_READ), 0, FC_SEEK_DATA) < 0) return 43;
+    std::string text;
+    for (const int result :
+         {files.setxattr(0, "copy", "user.a", "b"), files.getxattr(0, "copy", "user.a", 10, &text),
+          files.listxattr(0, "copy", 100, &text), files.removexattr(0, "copy", "user.a")})
+        if (result < 0 && result != -EOPNOTSUPP) return 44;
+    return 0;
+}
+
 // Exit status: 0, or the number of the step that failed.
 int run_ops(const std::string& directory, bool in_memory, IoBackend io) {
     Engine engine(EngineConfig{.io = io, .spin = std::chrono::microseconds(20)});
@@ -78,6 +98,7 @@ int run_ops(const std::string& directory, bool in_memory, IoBackend io) {
     // memory.
     if (in_memory && engine.stats().pool_jobs > 6) return 11;
     if (const int step = run_name_ops(client)) return step;
+    if (const int step = run_attribute_ops(client)) return step;
     fc_command timer{};
     timer.opcode = FC_OP_TIMER;
     timer.offset = 20000000;

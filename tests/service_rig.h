@@ -118,6 +118,11 @@ inline fc_command cancel_of(uint64_t id) {
     return c;
 }
 
+/// Returns when the worker of `client` has done all that other workers, or itself, had asked of it so far.
+inline void settle(Domain& domain, const TestClient& client) {
+    TestClient::call([&](ControlDone done) { domain.allocate_ids(client.id(), 1, std::move(done)); });
+}
+
 inline fc_command close_of(uint32_t handle) {
     fc_command c{};
     c.opcode = FC_OP_CLOSE;

@@ -95,6 +95,33 @@ TEST_F(StatsTest, CountsByClientWhileItLives) {
     EXPECT_EQ(engine_.snapshot().clients.size(), 1u);
 }
 
+// What a client takes is counted while it has it, and all of it comes back, also from one that goes on
+// detached.
+TEST_F(StatsTest, TellsWhatIsInUse) {
+    const auto now = [&] { return engine_.snapshot().domains.at(0); };
+    EXPECT_EQ(now().clients + now().channels + now().handles + now().region_bytes + now().graph_bytes, 0u);
+    {
+        TestClient client(*domain_);
+        open(client);
+        client.run(transfer(FC_OP_READ, 2, open(client), 0, 8192, 100));
+        EXPECT_EQ(now().name, "quoted \"name\"");
+        EXPECT_EQ(now().clients, 1u);
+        EXPECT_EQ(now().channels, 1u);
+        EXPECT_EQ(now().handles, 2u);
+        EXPECT_EQ(now().region_bytes, TestClient::kArenaBytes);
+        EXPECT_GT(now().graph_bytes, 0u);
+        fc_command timer{};
+        timer.opcode = FC_OP_TIMER;
+        timer.offset = 100'000'000;
+        timer.flags = FC_F_DETACH;
+        client.post(timer);
+        client.destroy();  // answers when nothing is left
+    }
+    for (int i = 0; i < 1000 && now().clients != 0; i++)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(now().clients + now().channels + now().handles + now().region_bytes + now().graph_bytes, 0u);
+}
+
 TEST_F(StatsTest, LatenciesOfAllStampedCommandsAndSomeOthers) {
     TestClient stamped(*domain_, {.channel_flags = FC_CHANNEL_TIMESTAMPS});
     fc_command timer{};
@@ -133,7 +160,7 @@ TEST_F(StatsTest, PrometheusTextFollowsItsGrammar) {
     for (uint32_t i = 0; i < 100; i++)
         client.run(nop(i));
     const StatsSnapshot all = engine_.snapshot();
-    const std::regex comment("# (HELP [a-z_]+ [^\\n]+|TYPE [a-z_]+ (counter|histogram))");
+    const std::regex comment("# (HELP [a-z_]+ [^\\n]+|TYPE [a-z_]+ (counter|gauge|histogram))");
     const std::regex sample(
         R"re(([a-z_]+)\{([a-z]+="(\\.|[^"\\])*"(,[a-z]+="(\\.|[^"\\])*")*)\} ([0-9.e+-]+))re");
     std::istringstream text(all.prometheus());
@@ -173,7 +200,11 @@ TEST_F(StatsTest, PrometheusTextFollowsItsGrammar) {
         values.contains("farcall_client_commands_total"
                         "domain=\"quoted \\\"name\\\"\",client=\"" +
                         std::to_string(client.serial()) + "\""));
+    EXPECT_EQ(values["farcall_domain_handles"
+                     "domain=\"quoted \\\"name\\\"\""],
+              "1");
     const auto json = nlohmann::json::parse(all.json());
+    EXPECT_EQ(json["domains"][0]["handles"], 1);
     EXPECT_EQ(json["clients"][0]["domain"], "quoted \"name\"");
     for (const auto& op : json["ops"]) {
         uint64_t samples = 0;

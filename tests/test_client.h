@@ -18,6 +18,7 @@
 
 #include "host-lib/engine.h"
 #include "host-lib/unique_fd.h"
+#include "tests/test_seed.h"
 
 namespace farcall::test {
 
@@ -32,12 +33,16 @@ class TestClient {
         uint32_t channel_flags = 0;
         uint32_t client_flags = 0;
         uint64_t near_serial = 0;
+        uint64_t features = FC_FEATURE_ALL;
     };
 
     explicit TestClient(Domain& domain) : TestClient(domain, Options{}) {}
     TestClient(Domain& domain, Options options) : domain_(domain), options_(options) {
         const ControlResult made = call([&](ControlDone done) {
-            domain.create_client(options.client_flags, {}, done, options.near_serial);
+            domain.create_client({.flags = options.client_flags,
+                                  .near_serial = options.near_serial,
+                                  .features = options.features},
+                                 done);
         });
         EXPECT_EQ(made.status, 0);
         id_ = static_cast<ClientId>(made.value);
@@ -186,17 +191,12 @@ class TestClient {
     std::vector<std::pair<void*, size_t>> maps_;
 };
 
-/// The seed of a random test: new in each run, or FARCALL_TEST_SEED to see a failure again.
-inline uint32_t test_seed() {
-    const char* given = getenv("FARCALL_TEST_SEED");
-    return given != nullptr ? static_cast<uint32_t>(strtoul(given, nullptr, 0)) : std::random_device{}();
-}
-
 /// A directory that is removed at the end.
 class TempDir {
   public:
-    TempDir() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "farcall-XXXXXX").string();
+    TempDir() : TempDir(std::filesystem::temp_directory_path()) {}
+    explicit TempDir(const std::filesystem::path& where) {
+        std::string pattern = (where / "farcall-XXXXXX").string();
         path_ = mkdtemp(pattern.data());
     }
     ~TempDir() { std::filesystem::remove_all(path_); }

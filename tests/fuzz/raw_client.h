@@ -53,7 +53,7 @@ class RawClient {
     RawClient(Domain& domain, Memory& arena, Memory& channel) : domain_(domain), channel_memory_(channel) {
         arena.fill(0);
         channel.fill(0);
-        const ControlResult made = call([&](ControlDone done) { domain.create_client(0, done); });
+        const ControlResult made = call([&](ControlDone done) { domain.create_client({}, done); });
         if (made.status != 0) broken("a client can be created");
         id = static_cast<ClientId>(made.value);
         const RegionConfig config{{{arena.base, arena.bytes}}, FC_REGION_ARENA | FC_REGION_WRITE, nullptr};
