@@ -8,7 +8,7 @@ set -euo pipefail
 build=$(cd -- "${1:-$repo_root/build}" && pwd)
 
 if [[ ${2:-} != inside ]]; then
-  if "$build/farcall" doctor | grep -q '^yes guests on'; then
+  if runs_guests "$build"; then
     exec "${BASH_SOURCE[0]}" "$build" inside
   fi
   note "this machine's KVM cannot run a guest kernel, so all of it runs in the nested rig: real, but slow"
@@ -31,7 +31,7 @@ farcall-demo cat --parallel 0:one 0:two 1:out2
 echo "# round trips"
 farcall-demo latency --nops 100000 --reads 100000 0:one
 GUEST
-"$build/farcall" run --stats --timeout 240 --add "$build/farcall-demo:/bin/farcall-demo" \
+"$build/farcall" run --root packed --stats --timeout 240 --add "$build/farcall-demo:/bin/farcall-demo" \
   --add "$work/in/guest.sh:/guest.sh" --share "$work/in:ro" --share "$work/out:rw" -- /bin/sh /guest.sh
 cat "$work/in/one" "$work/in/two" | cmp - "$work/out/out"
 cat "$work/in/one" "$work/in/two" | cmp - "$work/out/out2"

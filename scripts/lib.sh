@@ -28,6 +28,31 @@ need() {
   done
 }
 
+# runs_guests BUILD: this machine's own KVM can run a guest kernel; otherwise the nested rig has to.
+runs_guests() { "$1/farcall" doctor | grep -q '^yes guests on'; }
+
+# again_if_lost ATTEMPTS STATUSES WHAT COMMAND…: repeats a command that ended with one of these (1|2|…), by which it was lost to
+# the rig's emulator, and never silently. Returns its last status.
+again_if_lost() {
+  local attempts=$1 lost=$2 what=$3 attempt status=0
+  shift 3
+  for ((attempt = 1; attempt <= attempts; attempt++)); do
+    status=0
+    "$@" || status=$?
+    [[ $status =~ ^($lost)$ ]] || return "$status"
+    note "RETRY $what: the emulator lost it (attempt $attempt of $attempts)"
+  done
+  return "$status"
+}
+
+find_virtiofsd() {
+  local path
+  for path in /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd; do
+    if [[ -x $path ]]; then echo "$path"; return; fi
+  done
+  die "virtiofsd is missing (Debian: qemu-system-common up to 7.2, later virtiofsd); run scripts/setup.sh as root first"
+}
+
 need_root() { [[ $EUID -eq 0 ]] || die "this script has to run as root"; }
 
 mm_ss() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }

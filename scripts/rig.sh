@@ -16,6 +16,8 @@ usage: rig.sh [OPTIONS] -- CMD ARGS…
   --env NAME=VALUE    environment variable of CMD (PATH, HOME, TERM and LANG are set anyway); repeatable
   --export DIR        DIR is shared: what CMD writes there stays; everything else that it writes is lost; repeatable
   --stdin             this script's stdin, read to its end first, is CMD's (otherwise: /dev/null)
+  --pin               each of the rig's CPUs on a core of its own, for measurements: left alone, the scheduler now and
+                      then puts both on one core while somebody else has the other, and two that poll take turns
   --log FILE          keep the console log of the rig's kernel here, also when all goes well
   --verbose           say what takes how long
 Exit status: that of CMD (128+N when signal N ended it, 126 or 127 when it cannot be started),
@@ -25,7 +27,7 @@ The rig's kernel is FARCALL_CACHE/kernels/guest-6.12; more of its modules (tun, 
 USAGE
 }
 
-limit=600 mem=3072 take_stdin=0 verbose=0 log_to=''
+limit=600 mem=3072 take_stdin=0 verbose=0 pin=0 log_to=''
 boot_limit=${FARCALL_RIG_BOOT_SECONDS:-120}
 boot_tries=3
 env_words=("PATH=$PATH" HOME=/root "TERM=${TERM:-dumb}" "LANG=${LANG:-C.UTF-8}" USER=root)
@@ -40,6 +42,7 @@ while (($# > 0)); do
     --log) log_to=$2; shift 2 ;;
     --stdin) take_stdin=1; shift ;;
     --verbose) verbose=1; shift ;;
+    --pin) pin=1; shift ;;
     --help | -h) usage; exit 0 ;;
     --) shift; break ;;
     *) die "unknown option '$1' (the command comes after --)" ;;
@@ -58,14 +61,6 @@ find_qemu() {
     if [[ -n $path && -x $path ]] && "$path" --version >/dev/null 2>&1; then echo "$path"; return; fi
   done
   die "qemu-system-x86_64 is missing; run scripts/setup.sh as root first"
-}
-
-find_virtiofsd() {
-  local path
-  for path in /usr/lib/qemu/virtiofsd /usr/libexec/virtiofsd; do
-    if [[ -x $path ]]; then echo "$path"; return; fi
-  done
-  die "virtiofsd is missing; run scripts/setup.sh as root first"
 }
 
 # The part of the initramfs that does not depend on the command; its name is the hash of what went in.
@@ -157,7 +152,7 @@ qemu_arguments() {
   qemu_args=(
     -accel "tcg,thread=multi" -M "q35,memory-backend=m" -cpu "$cpu" -smp 2 -m "$mem"
     -object "memory-backend-memfd,id=m,size=${mem}M,share=on"
-    -nodefaults -no-user-config -display none -no-reboot
+    -name "rig,debug-threads=on" -nodefaults -no-user-config -display none -no-reboot
     -kernel "$kernel/vmlinux" -initrd "$run/initrd"
     -append 'console=ttyS0 quiet panic=-1 mitigations=off noautogroup'
     -serial "file:$run/l1.log"
@@ -167,6 +162,23 @@ qemu_arguments() {
   for i in "${!exports[@]}"; do
     qemu_args+=(-chardev "socket,id=export$i,path=$run/export$i.sock" -device "vhost-user-fs-pci,chardev=export$i,tag=export$i")
   done
+}
+
+# pin_cpus PID: the threads of PID's child QEMU that are CPUs, in turn on the cores that we may use. In the background.
+pin_cpus() {
+  local task number pinned i cores=()
+  mapfile -t cores < <(python3 -c 'import os; print(*sorted(os.sched_getaffinity(0)), sep="\n")')
+  for ((i = 0; i < 200; i++)); do
+    pinned=0
+    for task in "/proc/$(cut -d ' ' -f 1 "/proc/$1/task/$1/children" 2>/dev/null)"/task/*; do
+      number=$(sed -nE 's,^CPU ([0-9]+)/TCG$,\1,p' "$task/comm" 2>/dev/null || true)
+      [[ -n $number ]] || continue
+      taskset -cp "${cores[number % ${#cores[@]}]}" "${task##*/}" >/dev/null 2>&1 && pinned=$((pinned + 1))
+    done
+    ((pinned < 2)) || return 0
+    sleep 0.1
+  done
+  note "the rig's CPUs could not be pinned"
 }
 
 # The kernel's own words, if it had any: a panic explains itself.
@@ -186,6 +198,7 @@ attempt() {
   (cd "$run" && exec setpriv --pdeathsig TERM "$rig_cache/bin/supervise" "$run/result" "$boot_limit" "$limit" \
     "$qemu" "${qemu_args[@]}") </dev/null &
   supervisor=$!
+  if ((pin)); then pin_cpus "$supervisor" & fi
   wait "$supervisor" || code=$?
   supervisor=''
   stop_all
@@ -238,5 +251,5 @@ case $result in
   exit) exit "$status" ;;
   timeout) die_status=124 die "the command ran longer than $limit s and was ended; the log is $(keep_log)" ;;
   output) die "what the command writes cannot be written to this script's stdout or stderr" ;;
-  *) die "the rig broke down while the command ran$(kernel_complaint); the log is $(keep_log)" ;;
+  *) die_status=123 die "the rig broke down while the command ran$(kernel_complaint); the log is $(keep_log)" ;;
 esac
