@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Event-priority weighting: whose events are worth what, and when that is looked at. See weight.h. */
+/* Event-priority weighting: whose events are worth what, and when that is looked at. See weight.h.
+ */
 #include <linux/module.h>
 #include <linux/sched.h>
 
@@ -14,8 +15,9 @@
 #define FC_EVENTS_LOOKED_AT 64 /* of each channel: a longer queue weighs no more */
 
 /*
- * Sum of the priorities of the events that wait to be consumed; quiet ones ask for nobody. All of it lies in memory
- * that the client writes: it can lie about itself only, and the limits hold whatever it says.
+ * Sum of the priorities of the events that wait to be consumed; quiet ones ask for nobody. All of
+ * it lies in memory that the client writes: it can lie about itself only, and the limits hold
+ * whatever it says.
  */
 static u32 fc_channel_activated(struct fc_channel *ch)
 {
@@ -25,8 +27,9 @@ static u32 fc_channel_activated(struct fc_channel *ch)
 	u32 i;
 
 	for (i = 0; i < FC_EVENTS_LOOKED_AT; i++, head++) {
-		if (!fc_event_read(fc_event_slot(ch->events, ch->event_slots - 1, ch->event_size,
-						 head), head, &event))
+		if (!fc_event_read(
+			    fc_event_slot(ch->events, ch->event_slots - 1, ch->event_size, head),
+			    head, &event))
 			break;
 		if (!(event.flags & FC_E_QUIET))
 			sum = fc_priority_add(sum, event.priority);
@@ -50,25 +53,36 @@ void fc_channel_look(struct fc_channel *ch)
 	cw->awaited = awaited;
 }
 
+/* Ticks that are far apart would let it run for as long: what it has used is only known then. */
+static bool fc_urgent_now(const struct fc_device *dev, const struct fc_thread *t)
+{
+	return fc_urgent_percent() && !t->overdrawn &&
+	       READ_ONCE(dev->weight.least) <= usecs_to_jiffies(FC_SLICE_FULL_US);
+}
+
 void fc_thread_weigh(struct fc_client *client, struct fc_thread *t, bool idle)
 {
 	const struct fc_policy *policy = fc_policy_now();
 	u32 base = fc_base_now(client->dev);
-	u32 priority = min(idle ? max(client->weight.activated, t->awaited) :
-				  client->weight.activated, FC_PRIORITY_MAX);
+	u32 priority =
+		min(idle ? max(client->weight.activated, t->awaited) : client->weight.activated,
+		    FC_PRIORITY_MAX);
 	u32 weight = policy->weight(base, priority);
-	u32 slice_us = policy->slice_us(weight, priority);
-	int step = 0;
+	struct fc_share want = { .slice_us = policy->slice_us(weight, priority) };
 
 	if (weight)
-		step = idle ? fc_weight_nice(weight) : fc_weight_nice_average(weight, &t->error);
+		want.step =
+			idle ? fc_weight_nice(weight) : fc_weight_nice_average(weight, &t->error);
+	/* Before it is woken, or not at all: who runs already has not slept for what it has now. */
+	if (policy->urgent && priority && (idle || t->set_rank) && fc_urgent_now(client->dev, t))
+		want.rank = fc_urgent_rank(weight);
 	t->priority = priority;
 	t->weight = weight;
-	if (!fc_thread_set(t, step, slice_us))
+	if (!fc_thread_set(t, want))
 		return;
 	t->changes++;
 	trace_farcall_weight(task_pid_nr(t->task), priority, base, weight, task_nice(t->task),
-			     t->set_slice_us);
+			     t->set_slice_us, t->set_rank);
 }
 
 static void fc_thread_unrole(struct fc_thread *t)
@@ -151,7 +165,8 @@ void fc_weight_sleep(struct fc_channel *ch, bool waits)
 	fc_channel_look(ch);
 	t->waiting = waits;
 	fc_thread_weigh(client, t, true);
-	/* The others' events are these, too: a handler may run in a thread that never sleeps here. */
+	/* The others' events are these, too: a handler may run in a thread that never sleeps here.
+	 */
 	if (cw->activated != cw->applied) {
 		list_for_each_entry(other, &cw->threads, link)
 			if (other != t)

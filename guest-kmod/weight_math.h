@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The arithmetic of event-priority weighting. No kernel in it: tests/weight_math_test.cc compiles it too.
+ * The arithmetic of event-priority weighting. No kernel in it: tests/weight_math_test.cc compiles
+ *it too.
  *
  *	srt_priority(P) = sum of the priorities of P's activated events
  *	weight(P)	= srt_base + srt_priority(P)
@@ -8,9 +9,9 @@
  *	load		= events per process per time slice, averaged
  *	time_slice(P)	= min(weight(P), C) / C of the full slice
  *
- * Weights are in the scheduler's own unit, in which a task of nice 0 has 1024 = C: a process without events
- * on a quiet system runs as if there were no weighting. All processes of one interval share one base, so
- * srt_priority(P1) < srt_priority(P2) implies weight(P1) < weight(P2).
+ * Weights are in the scheduler's own unit, in which a task of nice 0 has 1024 = C: a process
+ *without events on a quiet system runs as if there were no weighting. All processes of one interval
+ *share one base, so srt_priority(P1) < srt_priority(P2) implies weight(P1) < weight(P2).
  */
 #ifndef FARCALL_WEIGHT_MATH_H
 #define FARCALL_WEIGHT_MATH_H
@@ -18,7 +19,8 @@
 #include <farcall/abi.h>
 
 #define FC_WEIGHT_BASE_MAX 1024u /* C */
-#define FC_WEIGHT_UNIT 32u /* weight of one event of priority 1; priority 255 is worth ten steps of nice */
+#define FC_WEIGHT_UNIT                                                                             \
+	32u /* weight of one event of priority 1; priority 255 is worth ten steps of nice */
 #define FC_PRIORITY_MAX 65535u /* srt_priority saturates here */
 #define FC_LOAD_ONE 256u /* fixed point: one event per process per slice */
 #define FC_LOAD_FULL (512u * FC_LOAD_ONE) /* the load that takes the whole base away */
@@ -67,8 +69,9 @@ static inline fc_u32 fc_load_update(fc_u32 average, fc_u32 sample)
 static inline fc_u32 fc_weight_base(fc_u32 load, int max_penalty)
 {
 	fc_u32 floor = fc_nice_weight(max_penalty);
-	fc_u32 lost = load < FC_LOAD_FULL ? (fc_u32)((fc_u64)load * FC_WEIGHT_BASE_MAX / FC_LOAD_FULL) :
-					    FC_WEIGHT_BASE_MAX;
+	fc_u32 lost = load < FC_LOAD_FULL ?
+			      (fc_u32)((fc_u64)load * FC_WEIGHT_BASE_MAX / FC_LOAD_FULL) :
+			      FC_WEIGHT_BASE_MAX;
 
 	return FC_WEIGHT_BASE_MAX - lost > floor ? FC_WEIGHT_BASE_MAX - lost : floor;
 }
@@ -98,8 +101,9 @@ static inline int fc_weight_nice(fc_u32 weight)
 }
 
 /*
- * Nice is a coarse measure: a step is a quarter. A thread that is weighted interval after interval changes between the
- * two neighbours so that their average is its weight; *error is what it has been given too little of so far.
+ * Nice is a coarse measure: a step is a quarter. A thread that is weighted interval after interval
+ * changes between the two neighbours so that their average is its weight; *error is what it has
+ * been given too little of so far.
  */
 static inline int fc_weight_nice_average(fc_u32 weight, fc_s32 *error)
 {
@@ -115,6 +119,44 @@ static inline int fc_weight_nice_average(fc_u32 weight, fc_s32 *error)
 	return nice;
 }
 
+/*
+ * Urgency: a rank among those who run before everybody who has none, for who sleeps for an event.
+ * It is a loan: the CPU time that is spent with it is a debt, paid back by a share of all time;
+ * nobody has it who owes more than a full slice, until half of that is paid.
+ */
+#define FC_URGENT_DEBT_MAX_NS ((fc_u64)FC_SLICE_FULL_US * 1000u)
+#define FC_URGENT_PERCENT_MAX 90u
+
+/* The heavier, the higher: by a step of nice each. */
+static inline fc_u32 fc_urgent_rank(fc_u32 weight)
+{
+	int nice = fc_weight_nice(weight);
+
+	return nice < 0 ? (fc_u32)-nice : 1;
+}
+
+/* What is still owed: `percent` of the time that has passed is there to pay back, divided among all
+ * urgent ones by weight. */
+static inline fc_u64 fc_urgent_pay(fc_u64 debt_ns, fc_u64 elapsed_us, fc_u32 percent, fc_u32 weight,
+				   fc_u64 all_weights)
+{
+	fc_u64 paid;
+
+	/* Beyond that everything is paid in any case; no product overflows. */
+	if (elapsed_us > 10u * 1000u * 1000u)
+		elapsed_us = 10u * 1000u * 1000u;
+	paid = elapsed_us * 10u * percent; /* 1000 ns, 100 per cent */
+	if (weight < all_weights)
+		paid = paid * weight / all_weights;
+	return debt_ns > paid ? debt_ns - paid : 0;
+}
+
+/* Whether there is credit: `had` says whether there was. */
+static inline bool fc_urgent_credit(fc_u64 debt_ns, bool had)
+{
+	return debt_ns <= (had ? FC_URGENT_DEBT_MAX_NS : FC_URGENT_DEBT_MAX_NS / 2);
+}
+
 /* The formula's time slice. */
 static inline fc_u32 fc_slice_of(fc_u32 weight)
 {
@@ -125,13 +167,15 @@ static inline fc_u32 fc_slice_of(fc_u32 weight)
 }
 
 /*
- * The slice of who has events: the heavier, the shorter. EEVDF lets a waking task preempt one with a longer slice, and
- * runs next whose slice ends first; a long slice would make a handler wait (weight(P) decides how much it gets either way).
- * In steps of nice, since the scheduler queues a task anew for each change.
+ * The slice of who has events: the heavier, the shorter. EEVDF lets a waking task preempt one with
+ * a longer slice, and runs next whose slice ends first; a long slice would make a handler wait
+ * (weight(P) decides how much it gets either way). In steps of nice, since the scheduler queues a
+ * task anew for each change.
  */
 static inline fc_u32 fc_slice_of_handler(fc_u32 weight)
 {
-	fc_u32 slice = FC_SLICE_HANDLER_US * FC_WEIGHT_BASE_MAX / fc_nice_weight(fc_weight_nice(weight));
+	fc_u32 slice =
+		FC_SLICE_HANDLER_US * FC_WEIGHT_BASE_MAX / fc_nice_weight(fc_weight_nice(weight));
 
 	if (slice > FC_SLICE_HANDLER_US)
 		slice = FC_SLICE_HANDLER_US;

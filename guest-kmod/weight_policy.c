@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Weighting policies, switched at run time; their limits; and how many threads each user may have weighted. */
+/* Weighting policies, switched at run time; their limits; and how many threads each user may have
+ * weighted. */
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/module.h>
@@ -18,11 +19,17 @@ MODULE_PARM_DESC(max_boost, "steps of nice that events may add to a thread (0 ..
 
 static unsigned int max_penalty = 5;
 module_param(max_penalty, uint, 0644);
-MODULE_PARM_DESC(max_penalty, "steps of nice that a storm of events may take from a thread (0 .. 19)");
+MODULE_PARM_DESC(max_penalty,
+		 "steps of nice that a storm of events may take from a thread (0 .. 19)");
 
 static unsigned int max_weighted = 32;
 module_param(max_weighted, uint, 0644);
 MODULE_PARM_DESC(max_weighted, "threads of one user that may be weighted");
+
+static unsigned int max_urgent = 50;
+module_param(max_urgent, uint, 0644);
+MODULE_PARM_DESC(max_urgent,
+		 "per cent of one CPU that all urgent threads together may use as such (0 .. 90)");
 
 static u32 fc_weight_formula(u32 base, u32 priority)
 {
@@ -57,7 +64,10 @@ static u32 fc_slice_formula(u32 weight, u32 priority)
 /* A policy that asks another scheduler (sched_ext, where a kernel has it) is one more row. */
 static const struct fc_policy fc_policies[] = {
 	{ "none", fc_weight_none, fc_slice_none },
-	{ "weighted", fc_weight_formula, fc_slice_weighted }, /* measured to be the best for handlers */
+	{ "weighted", fc_weight_formula,
+	  fc_slice_weighted }, /* the best for handlers among fair ones, as measured */
+	{ "urgent", fc_weight_formula, fc_slice_weighted,
+	  .urgent = true }, /* and real-time while it has credit */
 	{ "formula", fc_weight_formula, fc_slice_formula }, /* also the slice to the letter */
 	{ "nice", fc_weight_formula, fc_slice_none }, /* weight alone */
 };
@@ -76,14 +86,19 @@ bool fc_weight_enabled(void)
 	return fc_policy_now() != &fc_policies[0];
 }
 
+u32 fc_urgent_percent(void)
+{
+	return min(READ_ONCE(max_urgent), FC_URGENT_PERCENT_MAX);
+}
+
 u32 fc_base_now(const struct fc_device *dev)
 {
 	return fc_weight_base(atomic_read(&dev->weight.load), min(READ_ONCE(max_penalty), 19u));
 }
 
 /*
- * With autogroup, nice counts only among the tasks of one session, and so do weights. Its switch is not
- * exported to modules: the file says it.
+ * With autogroup, nice counts only among the tasks of one session, and so do weights. Its switch is
+ * not exported to modules: the file says it.
  */
 const char *fc_autogroup_state(void)
 {
@@ -103,7 +118,8 @@ const char *fc_autogroup_state(void)
 static void fc_warn_autogroup(void)
 {
 	if (!strcmp(fc_autogroup_state(), "on"))
-		pr_warn("farcall: autogroup is on: weights count only inside of one session; boot with noautogroup\n");
+		pr_warn("farcall: autogroup is on: weights count only inside of one session; boot "
+			"with noautogroup\n");
 }
 
 /* When this returns, the policy is in force for all: after "none" nobody is weighted any more. */
@@ -134,7 +150,9 @@ static int fc_policy_get(char *buffer, const struct kernel_param *param)
 
 static const struct kernel_param_ops fc_policy_ops = { .set = fc_policy_set, .get = fc_policy_get };
 module_param_cb(policy, &fc_policy_ops, NULL, 0644);
-MODULE_PARM_DESC(policy, "how events weight their processes: none, weighted (default), formula, nice");
+MODULE_PARM_DESC(
+	policy,
+	"how events weight their processes: none, weighted (default), urgent, formula, nice");
 
 void fc_policy_attach(struct fc_device *dev)
 {

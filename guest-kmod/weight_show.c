@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* debugfs farcall/weights: the formula and its inputs, and what each thread was given. Root only. */
+/* debugfs farcall/weights: the formula and its inputs, and what each thread was given. Root only.
+ */
 #include <linux/cgroup.h>
 #include <linux/pid.h>
 #include <linux/seq_file.h>
@@ -35,8 +36,14 @@ static void fc_show_thread(struct seq_file *m, const struct fc_thread *t)
 	get_task_comm(comm, t->task);
 	seq_printf(m, " thread %d %s priority %u awaited %u weight %u", task_pid_nr(t->task), comm,
 		   t->priority, t->awaited, t->weight);
-	seq_printf(m, " own_nice %d nice %d slice_us %u", t->weighted ? t->own_nice : task_nice(t->task),
-		   task_nice(t->task), t->set_slice_us);
+	seq_printf(m, " own_nice %d nice %d slice_us %u",
+		   t->weighted ? t->own_nice : task_nice(t->task), task_nice(t->task),
+		   t->set_slice_us);
+	if (t->set_rank)
+		seq_printf(m, " rank %u", t->set_rank);
+	if (t->debt_ns)
+		seq_printf(m, " debt_us %llu%s", div_u64(t->debt_ns, NSEC_PER_USEC),
+			   t->overdrawn ? " overdrawn" : "");
 	seq_printf(m, " switches %lu changes %llu%s%s\n", t->task->nvcsw + t->task->nivcsw,
 		   t->changes, t->waiting ? " waiting" : "",
 		   fc_in_cpu_cgroup(t->task) ? " cpu-cgroup" : "");

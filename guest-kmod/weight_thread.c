@@ -14,9 +14,10 @@
 #include "weight_thread.h"
 
 /*
- * Children start with what their parent has in force. The scheduler's own reset-on-fork takes a negative
- * nice and a slice off them, at one moment under its locks, so that no boost escapes. What is left, a parent's
- * penalty and a nice of its own that is negative, is set right here, before the child runs.
+ * Children start with what their parent has in force. The scheduler's own reset-on-fork takes a
+ * negative nice and a slice off them, at one moment under its locks, so that no boost escapes. What
+ * is left, a parent's penalty and a nice of its own that is negative, is set right here, before the
+ * child runs.
  */
 static DEFINE_HASHTABLE(fc_fork_table, 6);
 static DEFINE_SPINLOCK(fc_fork_lock);
@@ -44,7 +45,8 @@ static void fc_fork_probe(void *unused, struct task_struct *parent, struct task_
 	int nice = 0;
 
 	spin_lock(&fc_fork_lock);
-	hash_for_each_possible(fc_fork_table, t, fork_link, (unsigned long)parent) {
+	hash_for_each_possible(fc_fork_table, t, fork_link, (unsigned long)parent)
+	{
 		if (t->task != parent)
 			continue;
 		nice = READ_ONCE(t->own_nice);
@@ -84,27 +86,45 @@ static u64 fc_task_slice(const struct task_struct *task)
 #endif
 }
 
-static bool fc_task_fair(const struct task_struct *task)
+static bool fc_policy_fair(int policy)
 {
-	return task->policy == SCHED_NORMAL || task->policy == SCHED_BATCH;
+	return policy == SCHED_NORMAL || policy == SCHED_BATCH;
 }
 
 /*
- * Nice, slice and reset-on-fork in one step. May sleep. A policy that somebody sets just between our look at it and
- * the call is undone, as between any two callers of sched_setattr().
+ * All of it in one step. May sleep. What somebody sets just between our look at it and the call is
+ * undone, as between any two callers of sched_setattr(). Of a real-time policy nice and slice stay
+ * as they are.
  */
-static bool fc_task_setattr(struct task_struct *task, int nice, u64 slice_ns, bool reset_on_fork)
+static bool fc_task_setattr(struct task_struct *task, int policy, u32 rank, int nice, u64 slice_ns,
+			    bool reset_on_fork)
 {
 	const struct sched_attr attr = {
 		.size = sizeof(attr),
-		.sched_policy = task->policy,
-		.sched_priority = task->rt_priority,
+		.sched_policy = policy,
+		.sched_priority = rank,
 		.sched_nice = nice,
 		.sched_flags = reset_on_fork ? SCHED_FLAG_RESET_ON_FORK : 0,
 		.sched_runtime = slice_ns,
 	};
 
 	return !sched_setattr_nocheck(task, &attr);
+}
+
+/* It has the rank that we gave it, or a lower one, which takes no right. A higher one is somebody's
+ * who has the right. */
+static bool fc_thread_ranked(const struct fc_thread *t)
+{
+	return t->set_rank && t->task->policy == SCHED_FIFO && t->task->rt_priority <= t->set_rank;
+}
+
+void fc_thread_charge(struct fc_thread *t)
+{
+	u64 now = READ_ONCE(t->task->se.sum_exec_runtime);
+
+	if (t->set_rank)
+		t->debt_ns += now - t->charged_ns;
+	t->charged_ns = now;
 }
 
 struct fc_thread *fc_thread_create(void)
@@ -119,21 +139,23 @@ struct fc_thread *fc_thread_create(void)
 		return NULL;
 	}
 	t->task = get_task_struct(current);
+	t->charged_ns = READ_ONCE(current->se.sum_exec_runtime);
 	INIT_HLIST_NODE(&t->fork_link);
 	return t;
 }
 
 void fc_thread_destroy(struct fc_thread *t)
 {
-	fc_thread_set(t, 0, 0);
+	fc_thread_set(t, (struct fc_share){});
 	put_task_struct(t->task);
 	fc_user_put(t->user);
 	kfree(t);
 }
 
 /*
- * Somebody may have changed the nice that we set. Lowering it takes a right, and so is meant. Raising it takes none: a
- * boosted thread that "raises" its nice to one that is still better than its own would otherwise keep that.
+ * Somebody may have changed the nice that we set. Lowering it takes a right, and so is meant.
+ * Raising it takes none: a boosted thread that "raises" its nice to one that is still better than
+ * its own would otherwise keep that.
  */
 static void fc_thread_follow(struct fc_thread *t)
 {
@@ -147,65 +169,93 @@ static void fc_thread_follow(struct fc_thread *t)
 static bool fc_thread_restore(struct fc_thread *t)
 {
 	struct task_struct *task = t->task;
+	int policy = fc_thread_ranked(t) ? t->own_policy : task->policy;
+	bool fair = fc_policy_fair(policy);
 
+	fc_thread_charge(t);
 	fc_thread_follow(t);
 	/* A deadline cannot be set again in this way; its nice can. */
 	if (task->policy == SCHED_DEADLINE ||
-	    !fc_task_setattr(task, t->own_nice, fc_task_fair(task) ? t->own_slice_ns : 0,
-			     t->own_reset_on_fork))
+	    !fc_task_setattr(task, policy, fair ? 0 : task->rt_priority, t->own_nice,
+			     fair ? t->own_slice_ns : 0, t->own_reset_on_fork))
 		set_user_nice(task, t->own_nice);
 	fc_fork_forget(t);
 	t->weighted = false;
 	t->set_slice_us = 0;
+	t->set_rank = 0;
 	return true;
 }
 
-static bool fc_thread_begin(struct fc_thread *t, int step, u32 slice_us)
+/* Remembers what it has. Nothing is in force yet. */
+static void fc_thread_begin(struct fc_thread *t)
 {
 	struct task_struct *task = t->task;
-	int nice;
 
 	t->own_nice = task_nice(task);
 	t->own_slice_ns = fc_task_slice(task);
 	t->own_reset_on_fork = task->sched_reset_on_fork;
-	if (step < 0 && t->own_nice > 0)
-		return false;
-	nice = clamp(t->own_nice + step, FC_NICE_MIN, FC_NICE_MAX);
+	t->set_nice = t->own_nice;
 	fc_fork_watch(t);
-	if (!fc_task_setattr(task, nice, (u64)slice_us * NSEC_PER_USEC, true)) {
-		fc_fork_forget(t);
+}
+
+static bool fc_thread_rank(struct fc_thread *t, u32 rank)
+{
+	bool ranked = fc_thread_ranked(t);
+
+	if (ranked && t->task->rt_priority == rank)
 		return false;
-	}
-	t->weighted = true;
-	t->set_nice = nice;
-	t->set_slice_us = slice_us;
+	if (!ranked)
+		t->own_policy = t->task->policy;
+	fc_thread_charge(t);
+	if (!fc_task_setattr(t->task, SCHED_FIFO, rank, t->set_nice, 0, true))
+		return false;
+	t->set_rank = rank;
 	return true;
 }
 
-bool fc_thread_set(struct fc_thread *t, int step, u32 slice_us)
+static bool fc_thread_fair(struct fc_thread *t, int nice, u32 slice_us)
 {
-	int nice;
+	bool ranked = fc_thread_ranked(t);
 
-	if (!fc_task_fair(t->task))
-		step = slice_us = 0;
-	if (!step && !slice_us)
-		return t->weighted && fc_thread_restore(t);
-	if (!t->weighted)
-		return fc_thread_begin(t, step, slice_us);
-	fc_thread_follow(t);
-	/* Who has made itself nice stays so. */
-	if (step < 0 && t->own_nice > 0)
-		return fc_thread_restore(t);
-	nice = clamp(t->own_nice + step, FC_NICE_MIN, FC_NICE_MAX);
-	if (slice_us != t->set_slice_us) {
-		if (!fc_task_setattr(t->task, nice, (u64)slice_us * NSEC_PER_USEC, true))
+	if (t->set_rank || slice_us != t->set_slice_us || !t->weighted) {
+		fc_thread_charge(t);
+		if (!fc_task_setattr(t->task, ranked ? t->own_policy : t->task->policy, 0, nice,
+				     (u64)slice_us * NSEC_PER_USEC, true))
 			return false;
 	} else if (nice != t->set_nice) {
 		set_user_nice(t->task, nice);
 	} else {
 		return false;
 	}
+	t->set_rank = 0;
 	t->set_nice = nice;
 	t->set_slice_us = slice_us;
 	return true;
+}
+
+bool fc_thread_set(struct fc_thread *t, struct fc_share want)
+{
+	bool changed;
+
+	/* Who has a real-time policy of its own keeps it. */
+	if (!fc_policy_fair(t->task->policy) && !fc_thread_ranked(t))
+		want = (struct fc_share){};
+	if (t->weighted)
+		fc_thread_follow(t);
+	/* Who has made itself nice stays so. */
+	if ((want.step < 0 || want.rank) && (t->weighted ? t->own_nice : task_nice(t->task)) > 0)
+		want = (struct fc_share){};
+	if (!want.step && !want.slice_us && !want.rank)
+		return t->weighted && fc_thread_restore(t);
+	if (!t->weighted)
+		fc_thread_begin(t);
+	changed =
+		want.rank ?
+			fc_thread_rank(t, want.rank) :
+			fc_thread_fair(t, clamp(t->own_nice + want.step, FC_NICE_MIN, FC_NICE_MAX),
+				       want.slice_us);
+	if (!t->weighted && !changed)
+		fc_fork_forget(t);
+	t->weighted |= changed;
+	return changed;
 }

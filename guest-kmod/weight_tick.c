@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Event-priority weighting, interval by interval: the load of all, which gives the base, and each client by it. See weight.h. */
+/* Event-priority weighting, interval by interval: the load of all, which gives the base, and each
+ * client by it. See weight.h. */
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
@@ -69,7 +70,8 @@ static void fc_thread_forget(struct fc_client *client, struct fc_thread *t)
 	}
 }
 
-/* Looks at everything of one client. Returns whether it ran since the last time. Under client->weight.lock. */
+/* Looks at everything of one client. Returns whether it ran since the last time. Under
+ * client->weight.lock. */
 static bool fc_client_measure(struct fc_client *client)
 {
 	struct fc_client_weight *cw = &client->weight;
@@ -78,7 +80,8 @@ static bool fc_client_measure(struct fc_client *client)
 	bool ran = false;
 
 	cw->consumed = 0;
-	/* Nobody to be weighted, since the user has enough already: then its channels cost nothing. */
+	/* Nobody to be weighted, since the user has enough already: then its channels cost nothing.
+	 */
 	if (list_empty(&cw->threads)) {
 		cw->passed_over = true;
 		return false;
@@ -112,21 +115,41 @@ static bool fc_client_measure(struct fc_client *client)
 	return ran || cw->consumed;
 }
 
-/* Returns whether anybody may run without our being told. */
-static bool fc_client_weigh(struct fc_client *client, u64 elapsed_us)
+/* What is paid back of the debt, and whether there is credit now. */
+static void fc_thread_account(struct fc_device *dev, struct fc_thread *t, u64 elapsed_us)
+{
+	fc_thread_charge(t);
+	t->debt_ns = fc_urgent_pay(t->debt_ns, elapsed_us, fc_urgent_percent(), t->weight,
+				   dev->weight.urgent);
+	t->overdrawn = !fc_urgent_credit(t->debt_ns, !t->overdrawn);
+}
+
+/* What a tick finds out about all clients. */
+struct fc_found {
+	bool awake; /* somebody may run without our being told */
+	bool lent; /* ... with a rank */
+	u64 urgent; /* weight of those that have one */
+};
+
+static void fc_client_weigh(struct fc_client *client, u64 elapsed_us, struct fc_found *found)
 {
 	struct fc_client_weight *cw = &client->weight;
 	struct fc_thread *t;
-	bool awake = false;
 
 	cw->rate = fc_load_update(cw->rate, fc_load_sample(cw->consumed, 1, elapsed_us));
 	cw->applied = cw->activated;
 	list_for_each_entry(t, &cw->threads, link) {
-		/* On its way to sleep it still runs, and may have been preempted there: it has said what it awaits. */
+		fc_thread_account(client->dev, t, elapsed_us);
+		/* On its way to sleep it still runs, and may have been preempted there: it has said
+		 * what it awaits. */
 		fc_thread_weigh(client, t, t->waiting || !task_is_running(t->task));
-		awake |= !t->waiting;
+		found->awake |= !t->waiting || t->overdrawn;
+		if (!t->set_rank)
+			continue;
+		found->lent |= !t->waiting;
+		found->urgent += t->weight;
 	}
-	return awake || cw->rate;
+	found->awake |= cw->rate != 0;
 }
 
 static unsigned long fc_least_interval(u64 spent_ns)
@@ -144,8 +167,8 @@ static void fc_weight_tick(struct kthread_work *work)
 	u32 events = 0, processes = 0, load;
 	struct fc_client *client;
 	unsigned long least;
+	struct fc_found found = {};
 	u64 now, elapsed_us;
-	bool awake = false;
 
 	mutex_lock(&dw->lock);
 	now = ktime_get_ns();
@@ -157,22 +180,25 @@ static void fc_weight_tick(struct kthread_work *work)
 		events += client->weight.consumed;
 		mutex_unlock(&client->weight.lock);
 	}
-	load = fc_load_update(atomic_read(&dw->load), fc_load_sample(events, processes, elapsed_us));
+	load = fc_load_update(atomic_read(&dw->load),
+			      fc_load_sample(events, processes, elapsed_us));
 	atomic_set(&dw->load, fc_weight_enabled() ? load : 0);
 	list_for_each_entry(client, &dw->clients, weight.link) {
 		mutex_lock(&client->weight.lock);
-		awake |= fc_client_weigh(client, elapsed_us);
+		fc_client_weigh(client, elapsed_us, &found);
 		mutex_unlock(&client->weight.lock);
 	}
+	dw->urgent = found.urgent;
 	dw->ticks++;
-	/* Who waits on a channel is told of by fc_weight_woken(), and with none but those this rests. */
+	/* Who waits on a channel is told of by fc_weight_woken(), and with none but those this
+	 * rests. */
 	least = fc_least_interval(ktime_get_ns() - now);
 	WRITE_ONCE(dw->least, least);
 	WRITE_ONCE(dw->interval,
-		   processes || load ?
+		   processes || load || found.lent ?
 			   least :
 			   max(least, min(dw->interval * 2, FC_WEIGHT_IDLE_INTERVAL)));
-	if (fc_weight_enabled() && !dw->stopped && (awake || load))
+	if (fc_weight_enabled() && !dw->stopped && (found.awake || load))
 		fc_tick_in(dw, dw->interval);
 	mutex_unlock(&dw->lock);
 }
@@ -187,16 +213,17 @@ void fc_weight_init(struct fc_device *dev)
 }
 
 /*
- * A real-time thread: those whom the tick has weighted are not to keep it from looking again, and it must not be one of
- * them. A fair task, however nice, waits for the end of a slice, and while it does, its weight holds back the average by
- * which EEVDF finds a woken handler eligible.
+ * A real-time thread: those whom the tick has weighted are not to keep it from looking again, and
+ * it must not be one of them, nor one of the urgent ones, whom it ends. A fair task, however nice,
+ * waits for the end of a slice, and while it does, its weight holds back the average by which EEVDF
+ * finds a woken handler eligible.
  */
 static struct kthread_worker *fc_tick_worker(void)
 {
 	struct kthread_worker *worker = kthread_create_worker(0, "farcall_weight");
 
 	if (!IS_ERR(worker))
-		sched_set_fifo_low(worker->task);
+		sched_set_fifo(worker->task);
 	return worker;
 }
 

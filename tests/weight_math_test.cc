@@ -100,6 +100,52 @@ TEST(WeightMathTest, LoadIsPerProcessAndSlice) {
     EXPECT_EQ(fc_load_update(FC_LOAD_ONE, FC_LOAD_ONE), FC_LOAD_ONE) << "steady";
 }
 
+TEST(WeightMathTest, UrgentRanksFollowTheWeightAndStayBelowTheKernelsOwn) {
+    uint32_t last = 0;
+    for (uint32_t weight = 0; weight < 100000; weight += 100) {
+        EXPECT_GE(fc_urgent_rank(weight), last);
+        last = fc_urgent_rank(weight);
+        EXPECT_GE(last, 1u);
+        EXPECT_LE(last, 20u);
+    }
+    EXPECT_EQ(fc_urgent_rank(fc_weight_of(FC_WEIGHT_BASE_MAX, 255, 10)), 10u);
+}
+
+TEST(WeightMathTest, UrgencyIsALoanThatTimePaysBack) {
+    EXPECT_EQ(fc_urgent_pay(20'000'000, 10'000, 50, 1024, 1024), 15'000'000u) << "half of 10 ms";
+    EXPECT_EQ(fc_urgent_pay(20'000'000, 10'000, 50, 1024, 4096), 18'750'000u) << "shared by weight";
+    EXPECT_EQ(fc_urgent_pay(20'000'000, 10'000, 50, 1024, 0), 15'000'000u) << "nobody else is known yet";
+    EXPECT_EQ(fc_urgent_pay(1'000, 10'000, 50, 1024, 1024), 0u);
+    EXPECT_EQ(fc_urgent_pay(20'000'000, 10'000, 0, 1024, 1024), 20'000'000u) << "forbidden";
+    constexpr uint32_t kHeaviest = 88761;
+    EXPECT_EQ(fc_urgent_pay(UINT64_MAX, UINT64_MAX, 90, kHeaviest, kHeaviest * 1000ull),
+              UINT64_MAX - 9'000'000)
+        << "no overflow: ten seconds at most, a thousandth of them";
+    EXPECT_EQ(fc_urgent_pay(20'000'000, UINT64_MAX, 90, 1024, 1024), 0u) << "no overflow";
+}
+
+TEST(WeightMathTest, WhoOwesMoreThanASliceWaitsUntilHalfIsPaid) {
+    EXPECT_TRUE(fc_urgent_credit(FC_URGENT_DEBT_MAX_NS, true));
+    EXPECT_FALSE(fc_urgent_credit(FC_URGENT_DEBT_MAX_NS + 1, true));
+    EXPECT_FALSE(fc_urgent_credit(FC_URGENT_DEBT_MAX_NS / 2 + 1, false));
+    EXPECT_TRUE(fc_urgent_credit(FC_URGENT_DEBT_MAX_NS / 2, false));
+}
+
+/// Who always wants the processor has it for `percent` of the time in the long run.
+TEST(WeightMathTest, AGreedyThreadIsUrgentForItsShareOfTheTime) {
+    constexpr uint32_t kPercent = 50;
+    uint64_t debt = 0, urgent = 0;
+    bool credit = true;
+    constexpr int kTicks = 10'000;
+    for (int tick = 0; tick < kTicks; tick++) {
+        if (credit) debt += 10'000'000;
+        urgent += credit;
+        debt = fc_urgent_pay(debt, 10'000, kPercent, 2048, 2048);
+        credit = fc_urgent_credit(debt, credit);
+    }
+    EXPECT_NEAR(static_cast<double>(urgent) / kTicks, kPercent / 100.0, 0.01);
+}
+
 TEST(WeightMathTest, PrioritySaturates) {
     EXPECT_EQ(fc_priority_add(1, 2), 3u);
     EXPECT_EQ(fc_priority_add(FC_PRIORITY_MAX - 1, 255), FC_PRIORITY_MAX);

@@ -140,6 +140,7 @@ int wakeup(Arguments& arguments);
 int shares(Arguments& arguments);
 int event_cost(Arguments& arguments);
 int inherit(Arguments& arguments);
+int urgent(Arguments& arguments);
 int twins(Arguments& arguments);
 
 }  // namespace farcall::demo

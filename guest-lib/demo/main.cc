@@ -27,6 +27,7 @@ constexpr Subcommand kSubcommands[] = {
      "[--json]"},
     {"eventcost", farcall::demo::event_cost, "eventcost [--polled N] [--slept N] [--json]"},
     {"inherit", farcall::demo::inherit, "inherit"},
+    {"urgent", farcall::demo::urgent, "urgent [--milliseconds MS] | urgent --sleep"},
     {"abuse", farcall::demo::abuse, "abuse [--symlink PATH] all|CASE"},
     {"files", farcall::demo::files, "files READ-ONLY-FILE NEW-DIRECTORY"},
     {"list", farcall::demo::list, "list [--buffer BYTES] DIRECTORY"},

@@ -128,6 +128,29 @@ switched() {
 
 root_only() { ! su -s /bin/sh -c "cat $view || echo weighted >$parameters/policy" user 2>/dev/null; }
 
+# Real-time while it has credit; root can switch it off, or forbid it, under a sleeper.
+urgent() {
+  echo urgent >$parameters/policy
+  user urgent
+  good=$?
+  su -s /bin/sh -c "exec farcall-demo urgent --sleep" user &
+  pid=$!
+  within 1 rank 10 || good=1
+  echo none >$parameters/policy
+  [ "$(threads rank 10)" -eq 0 ] || { cat $view; good=1; }
+  echo urgent >$parameters/policy
+  within 1 rank 10 || good=1
+  echo 0 >$parameters/max_urgent
+  echo weighted >$parameters/policy
+  echo urgent >$parameters/policy
+  within 1 nice -10 || good=1
+  [ "$(threads rank 10)" -eq 0 ] || { cat $view; good=1; }
+  end_busy
+  echo 50 >$parameters/max_urgent
+  echo weighted >$parameters/policy
+  return $good
+}
+
 unloaded() {
   busy 128,255
   good=0
@@ -154,6 +177,7 @@ check weight-trace traced
 check weight-inherit user inherit
 check weight-limits limited
 check weight-switch switched
+check weight-urgent urgent
 check weight-root-only root_only
 check weight-unload unloaded
 check weight-log clean
