@@ -57,7 +57,7 @@ constexpr Recipe kRecipes[] = {
     {"aem-vm", "The ping-pong with its servers in a VM: handlers beside select, poll and epoll there",
      measure_aem_vm, boot_unavailable},
     {"weight",
-     "In VMs: event-priority weighting, shares and wake-up latency beside CPU hogs, none and weighted",
+     "In VMs: event-priority weighting, shares and wake-up latency beside CPU hogs, by policy",
      measure_weight, no_source_tree, true},
     {"programs",
      "In VMs: files, sqlite, redis, nginx and connections of unmodified programs, beside the host, virtiofs, "

@@ -11,7 +11,8 @@ import statistics
 import sys
 
 POLICIES = ("none", "weighted")
-COLOURS = {"none": "#b0b0b0", "weighted": "#2070b0"}
+LATENCY_POLICIES = (*POLICIES, "urgent")  # shares and cost are those of "weighted": nobody there sleeps for long
+COLOURS = {"none": "#b0b0b0", "weighted": "#2070b0", "urgent": "#d08030"}
 QUANTILES = ("p50_us", "p90_us", "p99_us", "p999_us")
 C, UNIT = 1024, 32  # guest-kmod/weight_math.h
 
@@ -32,15 +33,16 @@ def scenarios(rows):
 
 
 def latency_table(rows, release, what, prefix):
-    print(f"\n{what}, us, kernel {release} (median of the rounds; ratio none : weighted)")
+    print(f"\n{what}, us, kernel {release} (median of the rounds; ratios none : policy)")
     print(f"{'':12}{'':10}" + "".join(f"{name[:-3]:>10}" for name in QUANTILES))
     for hogs, rivals, name in scenarios(rows):
         values = {policy: [median(rows, prefix + q, test="wakeup", release=release, policy=policy, hogs=hogs, rivals=rivals)
-                           for q in QUANTILES] for policy in POLICIES}
-        for policy in POLICIES:
+                           for q in QUANTILES] for policy in LATENCY_POLICIES}
+        for policy in LATENCY_POLICIES:
             print(f"{name:12}{policy:10}" + "".join(f"{value:10.0f}" for value in values[policy]))
-        ratios = [n / w if w else math.nan for n, w in zip(values["none"], values["weighted"])]
-        print(f"{'':12}{'ratio':10}" + "".join(f"{value:10.1f}" for value in ratios))
+        for policy in LATENCY_POLICIES[1:]:
+            ratios = [n / w if w else math.nan for n, w in zip(values["none"], values[policy])]
+            print(f"{'':12}{': ' + policy:10}" + "".join(f"{value:10.1f}" for value in ratios))
 
 
 def share_table(rows, release):
@@ -101,19 +103,19 @@ class Picture:
             left = 20 + i * width
             for j, (policy, value) in enumerate(bars):
                 tall = 0 if math.isnan(value) else height * fraction(value)
-                bar = (width - 8) / 2
+                bar = (width - 8) / len(bars)
                 self.bar(left + j * bar, base - tall, bar - 1, tall, COLOURS[policy])
                 top = base - tall - 3
                 if abs(top - last) < 9:  # the labels of equal bars are wider than the bars
                     top = last - 9
                 last = top
                 self.text(left + (j + 0.5) * bar, top, label(value), "middle", 8)
-            self.text(left + bar, base + 13, name, "middle", 8)
+            self.text(left + (width - 8) / 2, base + 13, name, "middle", 8)
         self.y = base + 24
 
     def save(self, path):
         legend = 620
-        for policy in POLICIES:
+        for policy in LATENCY_POLICIES:
             self.bar(legend, 8, 10, 10, COLOURS[policy])
             self.text(legend + 14, 17, policy)
             legend += 70
@@ -126,7 +128,7 @@ def draw(rows, releases, path):
     picture = Picture()
     for release in releases:
         groups = [(f"{name} {q[:-3]}", [(p, median(rows, q, test="wakeup", release=release, policy=p, hogs=h, rivals=r))
-                                        for p in POLICIES]) for h, r, name in scenarios(rows) for q in QUANTILES]
+                                        for p in LATENCY_POLICIES]) for h, r, name in scenarios(rows) for q in QUANTILES]
         picture.panel(f"Kernel {release}: handler late by, us (logarithmic)", groups,
                       lambda value: min(max(math.log10(max(value, 10)) - 1, 0.02) / 4.5, 1), lambda value: f"{value:.0f}")
         groups = []
@@ -147,10 +149,11 @@ def wakeup_samples(rows, release):
         mine = [row for row in rows if row["test"] == "wakeup" and row["release"] == release
                 and (row["hogs"], row["rivals"]) == (hogs, rivals)]
         for what, field in (("wakeup", "late_us"), ("waited", "waited_us")):
-            names = {policy: f"{what}_{release}_{policy}_{others}" for policy in POLICIES}
+            names = {policy: f"{what}_{release}_{policy}_{others}" for policy in LATENCY_POLICIES}
             for row in mine:
                 yield {"series": names[row["policy"]], "ns": [us * 1000 for us in row[field]]}
-            yield {"ratio": [names["none"], names["weighted"]], "expected": "10, unless the scheduler is at its floor"}
+            for policy in LATENCY_POLICIES[1:]:
+                yield {"ratio": [names["none"], names[policy]], "expected": "10, unless the scheduler is at its floor"}
 
 
 def share_samples(rows, release):

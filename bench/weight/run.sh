@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Measures event-priority weighting in VMs, policies `none` and `weighted` side by side in one run, on each guest kernel:
+# Measures event-priority weighting in VMs, policies `none`, `weighted` and `urgent` side by side in one run, on each guest kernel:
 # tables on stdout. On this machine's KVM, or in the nested rig where that cannot run a guest kernel. `farcall bench weight`
 # runs it.
 #   run.sh BUILD OUTDIR [--quick]
