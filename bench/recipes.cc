@@ -10,6 +10,7 @@
 #include "bench/aem_bench.h"
 #include "bench/bare_bench.h"
 #include "bench/boot_bench.h"
+#include "bench/calls_bench.h"
 #include "bench/engine_bench.h"
 #include "bench/latency_bench.h"
 #include "bench/load_bench.h"
@@ -48,6 +49,9 @@ constexpr Recipe kRecipes[] = {
     {"engine",
      "File reads, chains, many channels and clients through the engine, beside system calls and io_uring",
      measure_engine, no_two_cores},
+    {"calls",
+     "What a system call that stays where it is costs an unmodified program more, by preload or exec",
+     measure_calls, calls_unavailable},
     {"aem", "Ping-pong with a server that is called by events, beside servers with select, poll and epoll",
      measure_aem, no_two_cores},
     {"vm", "In a VM with a kernel: where the time of a command goes, beside the guest's own system calls",
@@ -56,8 +60,7 @@ constexpr Recipe kRecipes[] = {
      measure_boot, boot_unavailable},
     {"aem-vm", "The ping-pong with its servers in a VM: handlers beside select, poll and epoll there",
      measure_aem_vm, boot_unavailable},
-    {"weight",
-     "In VMs: event-priority weighting, shares and wake-up latency beside CPU hogs, by policy",
+    {"weight", "In VMs: event-priority weighting, shares and wake-up latency beside CPU hogs, by policy",
      measure_weight, no_source_tree, true},
     {"programs",
      "In VMs: files, sqlite, redis, nginx and connections of unmodified programs, beside the host, virtiofs, "
