@@ -76,8 +76,9 @@ guest_verdicts() {
 }
 
 vm() { "$build/farcall" run --timeout 300 --guest "$release" "$@"; }
-# The same in place of this shell, for a background job whose process is farcall itself.
-vm_here() { exec "$build/farcall" run --timeout 300 --guest "$release" "$@"; }
+# The same in place of this shell, for a background job whose process is farcall itself. vm_seconds: its limit, where it is not
+# that of the others.
+vm_here() { exec "$build/farcall" run --timeout "${vm_seconds:-300}" --guest "$release" "$@"; }
 
 kernel_log_is_clean() {
   [[ -s $1 ]] || { echo "the kernel log is empty"; return 1; }

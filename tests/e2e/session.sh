@@ -41,7 +41,7 @@ if "$build/farcall" doctor | grep -q "^yes guests on"; then
   echo "end-to-end session on this machine's KVM"
 else
   echo "this machine's KVM cannot run a guest kernel: end-to-end session in the nested rig"
-  kind=rig machine=("$here/../../scripts/rig.sh" --timeout 900 --export "$out" --)
+  kind=rig machine=("$here/../../scripts/rig.sh" --timeout 1500 --export "$out" --)
 fi
 for release in 6.12 6.1; do
   run_parts "$release" "$release" "main_session weight_checks" || status=$?

@@ -21,7 +21,7 @@ for mode in delete wal; do
   sqlite3 $db 'pragma integrity_check; select count(*) from t where b="more"; update t set b="x" where a%3=0; select count(*) from t where b="x"; vacuum; pragma integrity_check;'
   # Two at once: locks.
   for i in 1 2 3 4; do
-    (for j in 1 2 3 4 5; do sqlite3 -cmd '.timeout 60000' $db "insert into t(b) values('w$i.$j');"; done) &
+    (for j in 1 2 3 4 5; do sqlite3 -cmd '.timeout 250000' $db "insert into t(b) values('w$i.$j');"; done) &
   done
   wait
   sqlite3 $db "select count(*) from t where b like 'w%'; pragma integrity_check; pragma wal_checkpoint(truncate);" && sqlite3 $db "select b, length(c) from t order by b, a" | sed "s,^more,," | sort -u | sha256sum
