@@ -56,8 +56,11 @@ Client::Client(ClientId id, std::shared_ptr<DomainState> domain, SerialTable::Ta
     stats_->worker = worker.index();
     domain_->client_stats.add(stats_);
     services_.budget = std::make_shared<Budget>(domain_->limits.max_call_bytes, domain_->call_budget);
-    for (uint32_t i = 0; i < domain_->shares.size(); i++)
-        handles_.set_fixed(FC_HANDLE_SHARE(i), domain_->shares[i]);
+    for (uint32_t i = 0; i < domain_->shares.size(); i++) {
+        const bool for_all = domain_->shares[i]->kind == File::Kind::kDirectory;
+        if (for_all || wanted.flags & FC_CLIENT_KERNEL)
+            handles_.set_fixed(FC_HANDLE_SHARE(i), domain_->shares[i]);
+    }
     for (uint32_t i = 0; streams_ && i < kStreams; i++)
         handles_.set_fixed(FC_HANDLE_STDIN + i, domain_->streams[i]);
     domain_->serials.set_client(serial.serial, id);

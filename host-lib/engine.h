@@ -26,6 +26,10 @@ struct StatsSnapshot;
 struct ShareConfig {
     std::string path;
     bool writable = false;
+    /// -1, or this open regular file instead of a directory; `path` is only its name in messages. It opens as
+    /// "." and has nothing below. Only the client FC_CLIENT_KERNEL has it: a file system of the guest's
+    /// kernel lies in it, and what is written past that would be believed. Borrowed: outlives the engine.
+    int file = -1;
 };
 
 /// The standard streams that a client created with FC_CLIENT_STREAMS gets; -1: none. Borrowed: they outlive

@@ -78,8 +78,9 @@ int64_t restarted(Call call) {
 }  // namespace
 
 int64_t op_open(Client& client, Task& task, const Operands& operands) {
-    std::shared_ptr<File> dir;
-    if (int err = find_directory(client, operands.handle, false, &dir)) return err;
+    std::shared_ptr<File> dir = client.handles().share<File>(operands.handle);
+    if (dir == nullptr) return -EBADF;
+    if (dir->kind != File::Kind::kDirectory && !dir->is_share) return -ENOTDIR;
     if (operands.offset > 0777) return -EINVAL;  // no set-user-ID files on the host
     std::string path;
     if (int err = read_path(client, task, operands, &path)) return err;

@@ -39,9 +39,9 @@ struct File : HostObject, std::enable_shared_from_this<File> {
     Kind kind = Kind::kRegular;
     bool readable = false;
     bool writable = false;
-    bool writable_tree = false;  ///< directories: files below may be written
+    bool writable_tree = false;  ///< directories and shares: files below may be written
     int share = -1;              ///< number of the share that it lies in
-    bool is_share = false;       ///< a share's own directory, which all clients of the domain use
+    bool is_share = false;       ///< a share's own directory, which all clients of the domain use, or file
     bool in_memory = false;      ///< reads and writes never wait for a device (tmpfs)
     bool local = false;  ///< attributes never come from a server (not FUSE, not a network file system)
     bool nowait_refused[2] =

@@ -65,6 +65,7 @@ int reopen(int path_fd, int flags) {
 
 // First an O_PATH descriptor, which has no side effects; only when its type is harmless the real open.
 int open_existing(const File& dir, const std::string& path, uint32_t flags, bool cached) {
+    if (dir.kind == File::Kind::kRegular) return path == "." ? reopen(dir.fd, access_flags(flags)) : -ENOTDIR;
     const int how = O_PATH | (flags & FC_OPEN_NOFOLLOW ? O_NOFOLLOW : 0);
     UniqueFd probe(openat2(dir.fd, path.c_str(), how, 0, cached));
     if (!probe) return probe.release();
@@ -137,11 +138,17 @@ int make_file(const File& dir, UniqueFd fd, uint32_t flags, std::shared_ptr<File
 
 std::shared_ptr<File> open_share(const ShareConfig& config, int index) {
     auto file = std::make_shared<File>();
-    file->owned.reset(open(config.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!file->owned) throw errno_error("cannot share directory " + config.path);
-    file->fd = file->owned.get();
-    file->kind = File::Kind::kDirectory;
-    file->readable = true;
+    if (config.file >= 0) {
+        // Its own handle is for opening it: a descriptor for each reader, with a state of its own.
+        file->fd = config.file;
+        file->kind = File::Kind::kRegular;
+    } else {
+        file->owned.reset(open(config.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!file->owned) throw errno_error("cannot share directory " + config.path);
+        file->fd = file->owned.get();
+        file->kind = File::Kind::kDirectory;
+        file->readable = true;
+    }
     file->writable_tree = config.writable;
     file->share = index;
     file->is_share = true;

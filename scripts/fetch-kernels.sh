@@ -16,9 +16,9 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 # Raise it when the layout changes: directories with another stamp are made again.
-layout=1
+layout=2
 modules=(irqbypass kvm kvm-amd kvm-intel overlay virtio_blk erofs virtio_net net_failover failover vsock
-  vmw_vsock_virtio_transport vmw_vsock_virtio_transport_common nvme nvme-core loop tun fuse virtiofs)
+  vmw_vsock_virtio_transport vmw_vsock_virtio_transport_common nvme nvme-core loop squashfs libcrc32c tun fuse virtiofs)
 
 (($# <= 1)) || die "usage: fetch-kernels.sh [OUTDIR]"
 out=${1:-$farcall_cache/kernels}

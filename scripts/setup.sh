@@ -27,7 +27,8 @@ packages=(
 )
 
 if [[ ${1:-} == --tests ]]; then
-  packages+=(sqlite3 redis-server nginx-light wrk wget fio strace golang-go musl-tools chromium)
+  packages+=(sqlite3 redis-server nginx-light wrk wget fio strace golang-go musl-tools chromium
+    e2fsprogs erofs-utils squashfs-tools)
 fi
 
 missing=()

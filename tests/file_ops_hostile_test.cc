@@ -164,6 +164,57 @@ TEST_F(FileOpsHostile, NothingChangesInAReadOnlyShareOrAcrossShares) {
     EXPECT_TRUE(fs::is_empty(dir_.path() / "other"));
 }
 
+TEST_F(FileOpsHostile, AShareThatIsAFileHasNothingBesideIt) {
+    dir_.write("share/image", "an image");
+    const std::string path = dir_.path() / "share/image";
+    const UniqueFd writable(open(path.c_str(), O_RDWR | O_CLOEXEC)),
+        read_only(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    DomainConfig config;
+    config.shares = {{path, true, writable.get()}, {path, false, read_only.get()}};
+    const auto domain = engine_.create_domain(config);
+    TestClient process(*domain), kernel(*domain, {.client_flags = FC_CLIENT_KERNEL});
+    FileClient others(process), files(kernel);
+    const uint32_t file = files.must_open(0, ".", FC_OPEN_READ | FC_OPEN_WRITE | FC_OPEN_NOFOLLOW);
+    const uint32_t reader = files.must_open(1, ".", FC_OPEN_READ);
+    EXPECT_EQ(files.write(file, 3, "IMAGE"), 5);
+    EXPECT_EQ(files.read(reader, 0, 100), 8);
+    EXPECT_EQ(files.text(8), "an IMAGE");
+    EXPECT_EQ(files.write(reader, 0, "x"), -EBADF);
+    fc_statx status;
+    fc_statfs whole;
+    for (const uint32_t share : {0u, 1u}) {
+        SCOPED_TRACE(share);
+        EXPECT_EQ(others.open(share, ".", FC_OPEN_READ), -EBADF) << "the guest's kernel alone has it";
+        EXPECT_EQ(others.statx(share, "", 0, &status), -EBADF);
+        EXPECT_EQ(files.statx(share, "", 0, &status), 0);
+        EXPECT_TRUE(S_ISREG(status.stat.mode));
+        EXPECT_EQ(files.statfs(share, &whole), 0);
+        for (const char* name : {"..", "../share/inside", "inside", "./inside", "/etc/passwd", "image"}) {
+            EXPECT_EQ(files.open(share, name, FC_OPEN_READ), -ENOTDIR) << name;
+            EXPECT_EQ(files.statx(share, name, 0, &status), -ENOTDIR) << name;
+            EXPECT_EQ(files.unlink(share, name), -ENOTDIR) << name;
+            EXPECT_EQ(files.rename(share, name, share, "new"), -ENOTDIR) << name;
+            EXPECT_EQ(files.link(share, name, share, "new"), -ENOTDIR) << name;
+        }
+        EXPECT_EQ(files.mkdir(share, "new"), -ENOTDIR);
+        EXPECT_EQ(files.symlink("x", share, "new"), -ENOTDIR);
+        EXPECT_EQ(files.mknod(share, "new", S_IFREG | 0600), -ENOTDIR);
+        EXPECT_EQ(files.getdents(share, 0, 4096), -ENOTDIR);
+        EXPECT_EQ(files.open(share, ".", FC_OPEN_READ | FC_OPEN_DIRECTORY), -ENOTDIR);
+        EXPECT_EQ(files.read(share, 0, 4), -EBADF) << "its own handle has a position for all";
+        EXPECT_EQ(files.write(share, 0, "x"), -EBADF);
+        EXPECT_EQ(files.ftruncate(share, 0), -EINVAL);
+        EXPECT_EQ(files.close(share), -EPERM);
+    }
+    EXPECT_EQ(files.open(0, "new", FC_OPEN_WRITE | FC_OPEN_CREATE), -ENOTDIR);
+    EXPECT_EQ(files.open(0, ".", FC_OPEN_WRITE | FC_OPEN_CREATE), -ENOTDIR);
+    EXPECT_EQ(files.open(1, ".", FC_OPEN_WRITE), -EROFS);
+    EXPECT_EQ(files.fallocate(1, 0, 0, 4096), -EBADF);
+    EXPECT_EQ(files.setxattr(1, "", "user.x", "y"), -EROFS);
+    EXPECT_EQ(dir_.read("share/image"), "an IMAGE");
+    EXPECT_EQ(fcntl(writable.get(), F_GETFL) & O_ACCMODE, O_RDWR) << "borrowed";
+}
+
 TEST_F(FileOpsHostile, UnknownFlagsAndModes) {
     EXPECT_EQ(files_->mkdir(0, "new", 01000), -EINVAL);
     EXPECT_EQ(files_->mkdir(0, "new", kTop), -EINVAL);

@@ -186,9 +186,11 @@ TEST_F(InitTest, CopiesATrace) {
 }
 
 TEST_F(InitTest, RefusesABrokenConfiguration) {
-    for (const char* text : {"", "arg %4\n", "arg true\ntrace relative\n", "arg true\nmount 0:/mnt\n",
-                             "arg true\nmount 99:ro:/mnt\n", "arg true\nroot 1:rx\n",
-                             "arg true\nuser nobody\n", "arg true\nnonsense 1\n"}) {
+    for (const char* text :
+         {"", "arg %4\n", "arg true\ntrace relative\n", "arg true\nmount 0:/mnt\n",
+          "arg true\nmount 99:ro:/mnt\n", "arg true\nroot 1:rx\n", "arg true\nimage ext4\n",
+          "arg true\nroot 0:ro\nimage \n", "arg true\nroot 0:ro\nimage /dev/sda\n",
+          "arg true\nmodule loop.ko\n", "arg true\nuser nobody\n", "arg true\nnonsense 1\n"}) {
         start(text);
         EXPECT_EQ(exit_status(pid_), 1) << text;
     }

@@ -52,10 +52,13 @@ GuestFiles find_guest_files(const std::string& name) {
     files.name = name;
     const fs::path here = executable_directory();
     std::vector<fs::path> inits;
+    std::error_code failed;
     for (const fs::path& directory : guest_directories()) {
         const fs::path guest = directory / name;
         if (files.kernel.empty()) files.kernel = first_file({guest / "vmlinux", guest / "bzImage"});
         if (files.module.empty()) files.module = first_file({guest / "farcall.ko"});
+        if (files.modules.empty() && fs::is_directory(guest / "modules", failed))
+            files.modules = (guest / "modules").lexically_normal();
         inits.push_back(guest / "farcall-init");
         inits.push_back(directory / "farcall-init");
     }

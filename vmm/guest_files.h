@@ -8,10 +8,11 @@ namespace farcall::vmm {
 
 /// The files that a guest is made of. Empty strings: not found.
 struct GuestFiles {
-    std::string name;    ///< "6.12"
-    std::string kernel;  ///< vmlinux (boots faster) or bzImage
-    std::string module;  ///< farcall.ko for that kernel
-    std::string init;    ///< farcall-init, static
+    std::string name;     ///< "6.12"
+    std::string kernel;   ///< vmlinux (boots faster) or bzImage
+    std::string module;   ///< farcall.ko for that kernel
+    std::string init;     ///< farcall-init, static
+    std::string modules;  ///< directory with modules of that kernel's own
 
     std::string preload;   ///< libfarcall-preload.so, for unmodified programs
     std::string launcher;  ///< farcall-exec, for those without shared libraries
@@ -23,7 +24,7 @@ struct GuestFiles {
 const std::vector<std::string>& guest_names();
 
 /// Looks in FARCALL_GUEST_DIR, <directory of this executable>/guest and <prefix>/lib/farcall/guest, in this
-/// order: NAME/{vmlinux,bzImage,farcall.ko}; the init lies beside them, beside the executable or in
+/// order: NAME/{vmlinux,bzImage,farcall.ko,modules}; the init lies beside them, beside the executable or in
 /// <prefix>/lib/farcall.
 GuestFiles find_guest_files(const std::string& name);
 

@@ -12,6 +12,7 @@
 #include <farcall/init.h>
 
 #include "host-lib/error.h"
+#include "vmm/disk_image.h"
 #include "vmm/host_root.h"
 #include "vmm/input_file.h"
 #include "vmm/program_packer.h"
@@ -22,6 +23,7 @@ namespace {
 
 constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+constexpr const char* kModules = "/farcall/modules";
 constexpr const char* kTrace = FC_INIT_RUN "/trace";
 constexpr const char* kSummary = FC_INIT_RUN "/summary";
 constexpr const char* kPreload = FC_INIT_RUN "/libfarcall-preload.so";
@@ -113,6 +115,7 @@ bool is_mounted(const GuestCommand& command, const std::string& path) {
 std::string add_command(const Initramfs& image, ProgramPacker& packer, const GuestCommand& command) {
     const std::string& name = command.arguments.front();
     const bool absolute = name.starts_with('/');
+    if (!command.tree.root_image.empty()) return name;  // for init to find: nobody here looks into an image
     if (command.tree.root) return find_below(command.tree.root_directory, name, kPath);
     if (absolute && (image.contains(name) || is_mounted(command, name))) return name;
     // The guest's PATH, not that of whoever started us, says which program a name is.
@@ -124,6 +127,28 @@ std::string add_command(const Initramfs& image, ProgramPacker& packer, const Gue
     }
     if (absolute && !command.base.empty() && ProgramPacker::find_program(name).empty()) return name;
     return packer.add_program(name);
+}
+
+std::vector<std::string> needed_modules(const GuestTree& tree) {
+    return tree.root_image.empty() ? std::vector<std::string>{} : image_modules(tree.root_image);
+}
+
+std::string module_path(const std::string& name) {
+    return fmt::format("{}/{}.ko", kModules, name);
+}
+
+/// Those of the kernel's own that come with it.
+void add_modules(Initramfs& image, const GuestFiles& files, const GuestTree& tree) {
+    for (const std::string& name : needed_modules(tree)) {
+        const std::filesystem::path file = std::filesystem::path(files.modules) / (name + ".ko");
+        std::error_code failed;
+        if (files.modules.empty() || !std::filesystem::is_regular_file(file, failed))
+            throw Error(
+                fmt::format("--root: the module {}.ko of guest kernel {}, which an image with {} needs, "
+                            "is not there; scripts/prepare-guest.sh puts it beside the kernel",
+                            name, files.name, tree.root_image));
+        image.add_host_file(module_path(name), 0644, file);
+    }
 }
 
 std::string share_text(const GuestMount& mount) {
@@ -165,7 +190,10 @@ std::string configuration(const GuestCommand& command, const std::string& progra
         line("env", variable);
     line("cwd", command.directory);
     line("user", fmt::format("{}:{}", command.user, command.group));
+    for (const std::string& module : needed_modules(command.tree))
+        line("module", module_path(module));
     if (command.tree.root) line("root", share_text(*command.tree.root));
+    if (!command.tree.root_image.empty()) line("image", command.tree.root_image);
     for (const GuestMount& mount : command.tree.mounts)
         line("mount", fmt::format("{}:{}", share_text(mount), mount.where));
     if (command.terminal)
@@ -205,6 +233,7 @@ Initramfs make_guest_image(const GuestFiles& files, const GuestCommand& command)
     }
     image.add_host_file("/init", 0755, files.init);
     image.add_host_file(FC_INIT_MODULE, 0644, files.module);
+    add_modules(image, files, command.tree);
     image.add_file(FC_INIT_CONFIG, 0644, configuration(command, program));
     return image;
 }

@@ -28,7 +28,8 @@ struct GuestTree {
     std::vector<GuestMount> mounts;  ///< in the order in which they are mounted
     bool host_root = false;          ///< /usr is a share, /etc this machine's, as far as all may read it
     std::optional<GuestMount> root;  ///< the root file system is that share
-    std::string root_directory;      ///< ... and this directory of this machine
+    std::string root_directory;      ///< ... and this directory of this machine, or
+    std::string root_image;          ///< ... a file with a file system of this type
 };
 
 /// What the guest is to run, and with what.

@@ -35,7 +35,7 @@ GuestCommand make_guest_command(const RunOptions& options, SharePlan&& plan) {
     GuestCommand command;
     command.tree = std::move(plan.tree);
     if (command.tree.root && !options.additions.empty())
-        throw Error("--add: the root file system is a directory of its own; put the files there");
+        throw Error("--add: the root file system is one of its own; put the files there");
     command.arguments = options.command;
     command.environment = options.environment;
     command.directory = options.directory;
@@ -73,6 +73,7 @@ SessionConfig make_session_config(const RunOptions& options) {
     options.io.apply(config.engine);
     SharePlan plan = plan_shares(options.shares, options.root, !options.initrd_base.empty());
     config.shares = plan.shares;
+    config.image = std::move(plan.image);
     config.net = parse_net(options.net);
     config.files = choose_guest(options);
     config.command = make_guest_command(options, std::move(plan));
@@ -176,8 +177,9 @@ void add_command_options(CLI::App& app, RunOptions& options) {
         ->type_size(1)
         ->allow_extra_args(false);
     app.add_option("--root", options.root,
-                   "root file system: host (this machine's /usr), packed (what CMD needs), or a directory")
-        ->type_name("KIND|DIR[:ro|:rw]")
+                   "root file system: host (this machine's /usr), packed (what CMD needs), a directory, or a "
+                   "disk image")
+        ->type_name("KIND|PATH[:ro|:rw]")
         ->capture_default_str();
     add_net_options(app, options.net);
     app.add_option("--add", options.additions, "HOSTPATH[:GUESTPATH]: more files for the guest; repeatable")

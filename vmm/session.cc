@@ -53,6 +53,7 @@ UniqueFd make_timer(std::chrono::nanoseconds timeout) {
 // The engine opens the directories itself, later.
 void check_shares(const std::vector<ShareConfig>& shares) {
     for (const ShareConfig& share : shares) {
+        if (share.file >= 0) continue;
         const UniqueFd directory(::open(share.path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (!directory) throw errno_error(fmt::format("--share: cannot share '{}'", share.path));
     }

@@ -23,6 +23,7 @@ struct SessionConfig {
     MachineConfig machine;
     EngineConfig engine;
     std::vector<ShareConfig> shares;
+    UniqueFd image;  ///< what one of them lends
     NetConfig net;
     GuestFiles files;
     GuestCommand command;

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "host-lib/error.h"
+#include "vmm/disk_image.h"
 #include "vmm/host_root.h"
 
 namespace farcall::vmm {
@@ -37,11 +38,18 @@ std::string check_where(const std::string& where, const std::string& option) {
 
 void add_root(SharePlan& plan, const std::string& text) {
     GuestMount root{static_cast<unsigned>(plan.shares.size()), false, "/"};
-    plan.tree.root_directory = text;
-    cut_access(plan.tree.root_directory, root.writable);
-    if (!std::filesystem::is_directory(plan.tree.root_directory))
-        throw Error(fmt::format("--root: '{}' is neither a directory nor host, packed or auto", text));
-    plan.shares.push_back({plan.tree.root_directory, root.writable});
+    std::string path = text;
+    cut_access(path, root.writable);
+    ShareConfig share{path, root.writable};
+    if (std::filesystem::is_directory(path)) {
+        plan.tree.root_directory = path;
+    } else {
+        DiskImage image = open_disk_image(path, root.writable);
+        plan.tree.root_image = image.type;
+        plan.image = std::move(image.file);
+        share.file = plan.image.get();
+    }
+    plan.shares.push_back(std::move(share));
     plan.tree.root = root;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "host-lib/engine.h"
+#include "host-lib/unique_fd.h"
 #include "vmm/guest_image.h"
 
 namespace farcall::vmm {
@@ -23,11 +24,12 @@ ShareOption parse_share(const std::string& text);
 struct SharePlan {
     std::vector<ShareConfig> shares;  ///< those of --share first, in their order
     GuestTree tree;                   ///< its mounts: a directory before those below it
+    UniqueFd image;                   ///< what the last share lends, if --root is a disk image
 };
 
-/// `root`: auto, host, packed, or a directory with an optional :ro or :rw. auto is host where this machine's
-/// /usr has all its programs and nothing (`keep_packed`) speaks against it, else packed. Throws
-/// farcall::Error.
+/// `root`: auto, host, packed, or a directory or disk image with an optional :ro or :rw. auto is host where
+/// this machine's /usr has all its programs and nothing (`keep_packed`) speaks against it, else packed.
+/// Throws farcall::Error.
 SharePlan plan_shares(const std::vector<std::string>& shares, const std::string& root, bool keep_packed);
 
 }  // namespace farcall::vmm

@@ -93,6 +93,12 @@ bool apply(const std::string& key, const std::string& value, Config& out) {
         return parse_pair(value, 'x', out.rows, out.columns);
     } else if (key == "root") {
         return apply_root(value, out);
+    } else if (key == "module") {
+        out.modules.push_back(value);
+        return value.starts_with('/');
+    } else if (key == "image") {
+        out.image = value;
+        return !value.empty() && value.find('/') == std::string::npos;
     } else if (key == "mount") {
         return apply_mount(value, out);
     } else if (key == "trace") {
@@ -128,8 +134,9 @@ bool read_config(const char* path, Config& out, std::string& error) {
             return false;
         }
     }
+    if (!out.image.empty() && !out.root) error = std::string(path) + " has an image without a root";
     if (out.arguments.empty()) error = std::string(path) + " names no command";
-    return !out.arguments.empty();
+    return !out.arguments.empty() && (out.image.empty() || out.root);
 }
 
 }  // namespace farcall::init

@@ -28,10 +28,12 @@ struct Config {
     unsigned short rows = 24;
     unsigned short columns = 80;
     bool log = false;
-    std::string trace;          ///< path of a FIFO, or empty
-    std::string summary;        ///< path of a file, or empty
-    std::optional<Mount> root;  ///< instead of the initial RAM disk
-    std::vector<Mount> mounts;  ///< in this order
+    std::string trace;                 ///< path of a FIFO, or empty
+    std::string summary;               ///< path of a file, or empty
+    std::vector<std::string> modules;  ///< paths, in the order in which they are loaded
+    std::optional<Mount> root;         ///< instead of the initial RAM disk
+    std::string image;                 ///< file system type of the file that `root` is, or empty
+    std::vector<Mount> mounts;         ///< in this order
 };
 
 /// Reads and checks a configuration. False, with a sentence in `error`, when it is missing or wrong.

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "guest-lib/init/config.h"
+#include "guest-lib/init/image.h"
 #include "guest-lib/init/mounts.h"
 #include "guest-lib/init/session.h"
 #include "guest-lib/init/system.h"
@@ -53,9 +54,10 @@ int run(bool sole) {
     if (opened == nullptr)
         throw std::runtime_error(std::string("no farcall device: ") + std::strerror(errno));
     client::Client client = client::Client::adopt(opened);
-    if (sole) mount_shares(config);
+    const std::string device = sole ? mount_shares(config) : "";
     Session session(client, config, sole);
     const int status = session.run();
+    if (!device.empty() && config.root->writable) settle_image(device);
     if (config.log) session.send_kernel_log();
     if (!sole) return status;
     // Before the session ends: its read of the input may take the host long to take back.

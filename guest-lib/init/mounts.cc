@@ -2,6 +2,7 @@
 #include "guest-lib/init/mounts.h"
 
 #include <farcall/init.h>
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,11 +13,16 @@
 #include <stdexcept>
 #include <string>
 
+#include "guest-lib/init/image.h"
+#include "guest-lib/init/system.h"
+
 namespace farcall::init {
 
 namespace {
 
 constexpr const char* kNewRoot = "/farcall/root";
+/// Not below the new root: processes never see it.
+constexpr const char* kImage = "/farcall/image";
 
 [[noreturn]] void fail(const std::string& what) {
     throw std::runtime_error(what + ": " + std::strerror(errno));
@@ -45,9 +51,38 @@ void require_directory(const std::string& path) {
         fail("the root file system needs a directory " + path.substr(std::strlen(kNewRoot)));
 }
 
-void change_root(const Config& config) {
+void load_modules(const Config& config) {
+    for (const std::string& module : config.modules) {
+        errno = -load_module(module.c_str(), "");
+        if (errno != 0) fail("can't load " + module);
+    }
+}
+
+/// Mounts what is in the image; returns the block device that it became.
+std::string mount_image(const Config& config) {
+    const int file = ::open(kImage, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) fail(std::string("can't make ") + kImage);
+    ::close(file);
+    mount_share(config, *config.root, kImage);
+    const bool writable = config.root->writable;
+    std::string device = attach_image(kImage, writable);
+    const unsigned long flags =
+        MS_NOSUID | MS_NODEV | (writable ? 0ul : static_cast<unsigned long>(MS_RDONLY));
+    if (::mount(device.c_str(), kNewRoot, config.image.c_str(), flags, nullptr) == 0) return device;
+    // Then ext4 has a journal to replay, and may not.
+    const char* why =
+        errno == EROFS ? " (it was not unmounted: run e2fsck, or open it for writing once)" : "";
+    fail("can't mount the " + config.image + " image" + why);
+}
+
+/// Returns the block device that the root lies on, or nothing.
+std::string change_root(const Config& config) {
     make_directories(kNewRoot);
-    mount_share(config, *config.root, kNewRoot);
+    std::string device;
+    if (config.image.empty())
+        mount_share(config, *config.root, kNewRoot);
+    else
+        device = mount_image(config);
     const std::string root = kNewRoot;
     for (const char* name : {"/dev", "/proc", "/sys"}) {
         require_directory(root + name);
@@ -66,16 +101,20 @@ void change_root(const Config& config) {
     if (::chdir(kNewRoot) < 0 || ::mount(".", "/", nullptr, MS_MOVE, nullptr) < 0 || ::chroot(".") < 0 ||
         ::chdir("/") < 0)
         fail("can't change the root");
+    return device;
 }
 
 }  // namespace
 
-void mount_shares(const Config& config) {
-    if (config.root) change_root(config);
+std::string mount_shares(const Config& config) {
+    load_modules(config);
+    std::string device;
+    if (config.root) device = change_root(config);
     for (const Mount& mount : config.mounts) {
         make_directories(mount.where);
         mount_share(config, mount, mount.where);
     }
+    return device;
 }
 
 }  // namespace farcall::init

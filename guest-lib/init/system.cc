@@ -100,15 +100,10 @@ std::string module_parameters() {
     return parameters;
 }
 
-void load_module() {
-    const int file = ::open(FC_INIT_MODULE, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        if (errno != ENOENT) complain(FC_INIT_MODULE);
-        return;
-    }
-    if (::syscall(SYS_finit_module, file, module_parameters().c_str(), 0) < 0 && errno != EEXIST)
-        complain(FC_INIT_MODULE);
-    ::close(file);
+void load_farcall() {
+    const int rc = load_module(FC_INIT_MODULE, module_parameters().c_str());
+    errno = -rc;
+    if (rc < 0 && rc != -ENOENT) complain(FC_INIT_MODULE);
 }
 
 /// The full time slice of event-priority weighting, 20 ms for who has no events, unless its policy is none.
@@ -137,13 +132,22 @@ void raise_locked_memory() {
 
 }  // namespace
 
+int load_module(const char* path, const char* parameters) {
+    const int file = ::open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return -errno;
+    const long done = ::syscall(SYS_finit_module, file, parameters, 0);
+    const int rc = done < 0 && errno != EEXIST ? -errno : 0;
+    ::close(file);
+    return rc;
+}
+
 void set_up_system() {
     ::umask(022);
     mount_all();
     make_links();
     raise_loopback();
     raise_locked_memory();
-    load_module();
+    load_farcall();
     set_full_slice();
 }
 

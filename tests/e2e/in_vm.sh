@@ -311,6 +311,8 @@ once_more_if_lost() {
   "$@"
 }
 
+# shellcheck source=tests/e2e/images.sh
+. "$here/images.sh"
 # shellcheck source=tests/e2e/weight.sh
 . "$here/weight.sh"
 # shellcheck source=tests/e2e/programs.sh
@@ -324,8 +326,8 @@ short_checks() {
   verdict command-not-found not_found
 }
 
-# For a look at one part by hand: FARCALL_E2E="main_session weight_checks program_checks server_checks short_checks"
-parts=${FARCALL_E2E:-main_session weight_checks program_checks server_checks short_checks}
+# For a look at one part by hand: FARCALL_E2E="main_session weight_checks image_checks program_checks server_checks short_checks"
+parts=${FARCALL_E2E:-main_session weight_checks image_checks program_checks server_checks short_checks}
 prepare
 start_peers
 for release in "$@"; do

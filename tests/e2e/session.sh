@@ -44,7 +44,7 @@ else
   kind=rig machine=("$here/../../scripts/rig.sh" --timeout 1500 --export "$out" --)
 fi
 for release in 6.12 6.1; do
-  run_parts "$release" "$release" "main_session weight_checks" || status=$?
+  run_parts "$release" "$release" "main_session weight_checks image_checks" || status=$?
 done
 # Each of these takes minutes in the rig, so each is run with one of the kernels. By hand, with the other one: FARCALL_E2E, see
 # in_vm.sh. (A 6.12 guest has hung in the programs more than once there; whether that is the emulator's doing is not known.)

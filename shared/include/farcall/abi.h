@@ -145,7 +145,7 @@ enum fc_opcode {
 
 #define FC_OFFSET_CURRENT (~0ull)
 
-/* Handles 0..15 are the domain's shares (exported directories), 16..31 its standard streams, see FC_CLIENT_STREAMS. */
+/* Handles 0..15 are the domain's shares (exported directories or files), 16..31 its standard streams, see FC_CLIENT_STREAMS. */
 #define FC_HANDLE_SHARE(n) ((fc_u32)(n))
 #define FC_MAX_SHARES 16u
 #define FC_HANDLE_STDIN 16u

@@ -9,7 +9,9 @@
  *   cwd PATH     working directory (default /)
  *   user UID:GID ids to run as (default 1000:1000); `user 0:0` keeps root
  *   tty ROWSxCOLUMNS  run the command on a pseudo-terminal of that size instead of pipes
+ *   module PATH  load this module of the kernel, in order
  *   root SHARE:ro|rw[,timeout=MS]  the root file system is that share, instead of the initial RAM disk
+ *   image TYPE   that share is one file, in which a file system of TYPE lies: that is the root
  *   mount SHARE:ro|rw[,timeout=MS]:PATH  a share as a file system at PATH (of type farcall, owned by the command's
  *                user), in order; MS: how long the guest believes what it knows of a name
  *   trace PATH   make a FIFO there that everybody may write to, and copy what comes to FC_HANDLE_STDERR
