@@ -6,18 +6,22 @@ for mode in delete wal; do
   sqlite3 $db "begin; with recursive n(i) as (values(1) union all select i+1 from n where i<2000)
     insert into t select i, 'row '||(i*7919%2000), zeroblob(i%300) from n; commit; select count(*), sum(length(c)) from t;"
   sqlite3 $db 'select b from t where b like "row 19%" order by b limit 5; pragma integrity_check;'
-  # A writer that never ends; what the shell says about its death has process IDs.
-  exec 9>&2 2>/dev/null
-  {
-    echo 'begin; select "writing";'
-    while :; do echo 'insert into t(b,c) values("more", zeroblob(5000));'; done
-  } | sqlite3 $db >said &
-  while ! grep -q writing said; do sleep 0.1; done
+  # A writer that never ends. What bash says about both deaths, whenever it notices them, has process IDs: a shell of their own
+  # says it to nobody.
+  (
+    {
+      echo 'begin; select "writing";'
+      while :; do echo 'insert into t(b,c) values("more", zeroblob(5000));'; done
+    } | {
+      echo $BASHPID >pid
+      exec sqlite3 $db >said
+    }
+  ) 2>/dev/null &
+  while ! grep -q writing said; do sleep 0.1; done 2>/dev/null
   sleep 0.5
-  pkill -9 -P $$ sqlite3 || killall -9 sqlite3
+  kill -9 "$(cat pid)"
   wait
-  exec 2>&9 9>&-
-  rm said
+  rm said pid
   sqlite3 $db 'pragma integrity_check; select count(*) from t where b="more"; update t set b="x" where a%3=0; select count(*) from t where b="x"; vacuum; pragma integrity_check;'
   # Two at once: locks.
   for i in 1 2 3 4; do

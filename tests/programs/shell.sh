@@ -12,8 +12,10 @@ $(printf '%s\n' a c b)
 EOF
 cat here; diff <(sort here) <(printf 'a\nb\nc\n') && echo substituted
 { echo out; echo err >&2; } >both 2>&1; cat both; { echo out; echo err >&2; } 2>err >/dev/null; cat err
-(trap 'echo trapped >>trap; exit 3' TERM; while :; do sleep 0.1; done) & pid=$!; sleep 0.3; kill -TERM $pid; wait $pid; echo "status $?"; cat trap
-sleep 100 & kill -STOP $!; sleep 0.2; jobs -s | sed 's/ *$//'; kill -KILL $!; wait -f $! 2>/dev/null
+(trap 'echo trapped >>trap; exit 3' TERM; : >set; while :; do sleep 0.1; done) & pid=$!; until [ -e set ]; do sleep 0.1; done; kill -TERM $pid; wait $pid; echo "status $?"; cat trap; rm set
+# In a shell of its own: what it says about the death, with a process ID, may come at any time.
+(sleep 100 & state() { until grep -q ") $1 " /proc/$!/stat; do sleep 0.1; done; echo "state $1"; }
+  state S; kill -STOP $!; state T; kill -CONT $!; state S; kill -KILL $!; wait $!; echo "status $?") 2>/dev/null
 for i in 1 2 3 4 5 6 7 8; do (for j in $(seq 20); do echo "$i $j" >>appended; done) & done; wait; sort -n appended | uniq | wc -l; rm appended
 (flock 9; echo locked; (flock -n 8 || echo refused) 8<lines; flock -s 9) 9<lines
 mapfile -t array <lines; echo ${#array[@]} "${array[49]}"; cd .. && cd - >/dev/null && [ -f lines ] && echo back
