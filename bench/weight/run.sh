@@ -12,7 +12,7 @@ here=$repo_root/bench/weight
 
 if [[ ${1:-} == --in-vm ]]; then # BUILD RELEASE ROUND EVENTS MILLISECONDS OUT
   shift
-  "$1/farcall" run --root packed --timeout 420 --guest "$2" --user 0:0 --append farcall.policy=none --add "$1/farcall-demo:/bin/farcall-demo" \
+  "$1/farcall" run --root packed --timeout 700 --guest "$2" --user 0:0 --append farcall.policy=none --add "$1/farcall-demo:/bin/farcall-demo" \
     --add "$here/guest.sh:/guest.sh" -- /bin/sh /guest.sh "$3" "$4" "$5" >"$6" || exit
   # A program that failed leaves no table that looks complete.
   [[ $(tail -n 1 "$6") == end ]] || die "kernel $2: not all was measured"
@@ -40,7 +40,7 @@ one_round() { # RELEASE ROUND
     return
   fi
   again_if_lost 5 '123|124|125' "round $2 on kernel $1" \
-    "$repo_root/scripts/rig.sh" --timeout 450 --export "$out" -- "${measure[@]}"
+    "$repo_root/scripts/rig.sh" --timeout 750 --export "$out" -- "${measure[@]}"
 }
 
 rm -f "$out/weight.jsonl"
