@@ -43,7 +43,7 @@ programs_left() {
 # bounds this is the time. All cases take three minutes on a quiet machine of ours, and were seen to take more than twice that on
 # another, so no limit here is near: a guest that hangs is found by its beat.
 programs_in_guest() {
-  local attempt=0 status pid begin=$SECONDS vm_seconds=600
+  local attempt=0 status pid begin=$SECONDS
   rm -rf guest
   programs_of guest
   while ((SECONDS - begin < 900)); do
