@@ -152,6 +152,7 @@ int fc_sock_exchange(struct fc_sock *fs, u8 opcode, u64 offset, void *data, u32 
 int fc_sock_open_host(struct fc_sock *fs); /* locked */
 void fc_sock_close_host(struct fc_sock *fs); /* locked */
 void fc_sock_set_inner(struct fc_sock *fs); /* locked */
+void fc_sock_linger(struct fc_sock *fs); /* may wait for its peer */
 u32 fc_sock_deadline(long timeout);
 int fc_sock_wait_host(struct fc_sock *fs, u32 events, long *timeout);
 int fc_sock_signal(long timeout);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // GETSOCKOPT, SETSOCKOPT: a table of what clients may ask and change. What is not in it does not exist for
 // them: options that reach beyond the socket (devices, marks, routing), that bring descriptors or ancillary
-// data, that make close() block (SO_LINGER), or that mean nothing here because host sockets never block.
+// data, or that mean nothing here because host sockets never block.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "host-lib/client.h"
 #include "host-lib/operands.h"
@@ -28,6 +29,7 @@ struct Option {
 };
 
 constexpr size_t kMostBytes = sizeof(tcp_info);
+constexpr size_t kMostSetBytes = sizeof(linger);
 
 constexpr Option kOptions[] = {
     {SOL_SOCKET, SO_TYPE, 4, kGet},
@@ -35,8 +37,8 @@ constexpr Option kOptions[] = {
     {SOL_SOCKET, SO_PROTOCOL, 4, kGet},
     {SOL_SOCKET, SO_ERROR, 4, kGet},
     {SOL_SOCKET, SO_ACCEPTCONN, 4, kGet},
-    {SOL_SOCKET, SO_LINGER, sizeof(linger), kGet},
-    {SOL_SOCKET, SO_REUSEPORT, 4, kGet},  // two guests must not share a port without knowing it
+    {SOL_SOCKET, SO_LINGER, sizeof(linger), kBoth},  // a reset at close, or none: never a wait
+    {SOL_SOCKET, SO_REUSEPORT, 4, kGet},             // two guests must not share a port without knowing it
     {SOL_SOCKET, SO_REUSEADDR, 4, kBoth},
     {SOL_SOCKET, SO_KEEPALIVE, 4, kBoth},
     {SOL_SOCKET, SO_BROADCAST, 4, kBoth},
@@ -82,6 +84,22 @@ bool is_kept_back(const Socket& socket, const Option& option) {
     return option.level == SOL_SOCKET && option.name == SO_REUSEADDR && socket.type == SOCK_DGRAM;
 }
 
+// 0, or -errno. The first bytes of `value` are an int, whatever else it is.
+int put_option(Socket& socket, const Option& option, const void* value) {
+    int number;
+    std::memcpy(&number, value, sizeof(number));
+    if (is_kept_back(socket, option)) {
+        socket.reuse_address = number != 0;
+        return 0;
+    }
+    if (option.level == SOL_SOCKET && option.name == SO_LINGER) {
+        linger asked;
+        std::memcpy(&asked, value, sizeof(asked));
+        if (asked.l_onoff != 0 && asked.l_linger != 0) return -EINVAL;  // CLOSE never waits
+    }
+    return result_of(::setsockopt(socket.fd.get(), option.level, option.name, value, option.bytes));
+}
+
 // The value of an option, and its length. 0, or -errno.
 int get_option(const Socket& socket, const Option& option, void* value, socklen_t* length) {
     const int fd = socket.fd.get();
@@ -120,17 +138,14 @@ int64_t op_setsockopt(Client& client, Task& task, const Operands& operands) {
     Region* region = nullptr;
     if (int err = find_range(client, task.cmd.region, operands.buffer, operands.length, false, &region))
         return err;
-    int value = 0;
+    std::array<std::byte, kMostSetBytes> value{};
     static_assert([] {
-        return std::ranges::all_of(kOptions,
-                                   [](const Option& o) { return !(o.access & kSet) || o.bytes == 4; });
+        return std::ranges::all_of(kOptions, [](const Option& o) {
+            return !(o.access & kSet) || (o.bytes >= sizeof(int) && o.bytes <= kMostSetBytes);
+        });
     }());
-    region->copy_out(operands.buffer, &value, sizeof(value));
-    if (is_kept_back(*socket, *option)) {
-        socket->reuse_address = value != 0;
-        return 0;
-    }
-    return result_of(::setsockopt(socket->fd.get(), option->level, option->name, &value, sizeof(value)));
+    region->copy_out(operands.buffer, value.data(), option->bytes);
+    return put_option(*socket, *option, value.data());
 }
 
 }  // namespace farcall

@@ -286,7 +286,7 @@ TEST_F(Network, OptionsOutsideTheTableDoNotExist) {
     SocketClient client(*all);
     const uint32_t s = client.must(client.socket(AF_INET, SOCK_STREAM));
     const std::pair<int, int> refused[] = {
-        {SOL_SOCKET, SO_LINGER},     {SOL_SOCKET, SO_BINDTODEVICE}, {SOL_SOCKET, SO_MARK},
+        {SOL_SOCKET, SO_PEEK_OFF},   {SOL_SOCKET, SO_BINDTODEVICE}, {SOL_SOCKET, SO_MARK},
         {SOL_SOCKET, SO_RCVTIMEO},   {SOL_SOCKET, SO_PASSCRED},     {SOL_SOCKET, SO_ATTACH_FILTER},
         {SOL_SOCKET, SO_TYPE},       {IPPROTO_IP, IP_TRANSPARENT},  {IPPROTO_IP, IP_OPTIONS},
         {IPPROTO_IP, IP_PKTINFO},    {IPPROTO_TCP, TCP_REPAIR},     {IPPROTO_TCP, TCP_ULP},
