@@ -167,7 +167,7 @@ unsigned compare(const std::vector<TwinCase>& cases, const std::vector<World>& w
 }  // namespace
 
 // Where the host publishes: port 8082 (TCP) and 8083 (UDP) of this guest are PORTS + 6 and + 7 of its
-// loopback.
+// loopback, 8084 (both) PORTS + 8 of its IPv6 loopback.
 int twins(Arguments& arguments) {
     const bool hostile = arguments.flag("--misuse");
     const std::string only = arguments.option("--case").value_or("");
@@ -178,18 +178,20 @@ int twins(Arguments& arguments) {
         {"plain", false, AF_INET, 9101, 9101},
         {"inside", true, AF_INET, 9102, 9102},
         {"inside, IPv6", true, AF_INET6, 9103, 9103},
-        {"through the host", true, AF_INET, 8082, static_cast<uint16_t>(ports + 6)}};
+        {"through the host", true, AF_INET, 8082, static_cast<uint16_t>(ports + 6)},
+        {"through the host, IPv6", true, AF_INET6, 8084, static_cast<uint16_t>(ports + 8)}};
     std::vector<World> datagrams = streams;
-    datagrams.back().bind_port = 8083;
-    datagrams.back().connect_port = static_cast<uint16_t>(ports + 7);
+    datagrams[3].bind_port = 8083;
+    datagrams[3].connect_port = static_cast<uint16_t>(ports + 7);
     ::signal(SIGPIPE, SIG_IGN);
     if (hostile) {
-        misuse(streams.back(), rounds);
-        misuse(datagrams.back(), rounds);
+        misuse(streams[3], rounds);
+        misuse(datagrams[3], rounds);
         return 0;
     }
     unsigned wrong = 0;
-    for (const auto* cases : {&kStreamCases, &kReadyCases, &kSignalCases, &kPassCases})
+    for (const auto* cases :
+         {&kStreamCases, &kReadyCases, &kSignalCases, &kPassCases, &kCloseCases, &kEdgeCases})
         wrong += compare(*cases, streams, only);
     wrong += compare(kDatagramCases, datagrams, only);
     std::printf("twins: %u differ\n", wrong);

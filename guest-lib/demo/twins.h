@@ -85,6 +85,8 @@ extern const std::vector<TwinCase> kStreamCases;
 extern const std::vector<TwinCase> kReadyCases;
 extern const std::vector<TwinCase> kSignalCases;
 extern const std::vector<TwinCase> kPassCases;
+extern const std::vector<TwinCase> kCloseCases;
+extern const std::vector<TwinCase> kEdgeCases;
 extern const std::vector<TwinCase> kDatagramCases;
 
 /// What no program should do, and many of them at once. Throws Failure.
