@@ -201,6 +201,8 @@ int fc_sock_setsockopt(struct socket *sock, int level, int name, sockptr_t value
 int fc_sock_getsockopt(struct socket *sock, int level, int name, char __user *value,
 		       int __user *length);
 int fc_sock_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
+
+/* sock_told.c */
 bool fc_sock_stale(const struct fc_sock *fs);
 void fc_sock_tell(struct fc_sock *fs); /* locked */
 int fc_sock_fetch_error(struct fc_sock *fs);
