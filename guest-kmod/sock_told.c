@@ -12,6 +12,7 @@ static struct fc_sock_told fc_sock_has(const struct fc_sock *fs)
 		.reuse = sk->sk_reuse ? 1 : 0,
 		.keepalive = sock_flag(sk, SOCK_KEEPOPEN),
 		.broadcast = sock_flag(sk, SOCK_BROADCAST),
+		.time = fc_sock_dgram(fs) && fc_sock_wants_time(sk),
 	};
 
 	/* Doubled when they are set. */
@@ -49,6 +50,21 @@ void fc_sock_tell(struct fc_sock *fs)
 	fc_sock_tell_one(fs, SO_BROADCAST, has.broadcast, &fs->told.broadcast);
 	fc_sock_tell_one(fs, SO_SNDBUF, has.sndbuf, &fs->told.sndbuf);
 	fc_sock_tell_one(fs, SO_RCVBUF, has.rcvbuf, &fs->told.rcvbuf);
+	fc_sock_tell_one(fs, SO_TIMESTAMPNS_OLD, has.time, &fs->told.time);
+}
+
+/* Before what the host does depends on it: the work that would tell it may not have run yet.
+ * -EINTR: killed. */
+int fc_sock_refresh(struct fc_sock *fs)
+{
+	if (likely(!fc_sock_handle(fs) || !fc_sock_stale(fs)))
+		return 0;
+	if (mutex_lock_killable(&fs->setup))
+		return -EINTR;
+	if (fc_sock_handle(fs))
+		fc_sock_tell(fs);
+	mutex_unlock(&fs->setup);
+	return 0;
 }
 
 /* The host's pending error becomes the socket's, for SO_ERROR and whoever is next to hear of it. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // GETSOCKOPT, SETSOCKOPT: a table of what clients may ask and change. What is not in it does not exist for
-// them: options that reach beyond the socket (devices, marks, routing), that bring descriptors or ancillary
-// data, or that mean nothing here because host sockets never block.
+// them: options that reach beyond the socket (devices, marks, routing), that bring descriptors or error
+// queues, or that mean nothing here because host sockets never block.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -45,6 +45,7 @@ constexpr Option kOptions[] = {
     {SOL_SOCKET, SO_SNDBUF, 4, kBoth},  // bounded by the host's net.core.wmem_max
     {SOL_SOCKET, SO_RCVBUF, 4, kBoth},
     {SOL_SOCKET, SO_RCVLOWAT, 4, kGet},
+    {SOL_SOCKET, SO_TIMESTAMPNS, 4, kBoth},
     {IPPROTO_TCP, TCP_NODELAY, 4, kBoth},
     {IPPROTO_TCP, TCP_MAXSEG, 4, kGet},
     {IPPROTO_TCP, TCP_CORK, 4, kBoth},
@@ -62,10 +63,16 @@ constexpr Option kOptions[] = {
     {IPPROTO_IP, IP_TTL, 4, kBoth},
     {IPPROTO_IP, IP_MTU, 4, kGet},
     {IPPROTO_IP, IP_MTU_DISCOVER, 4, kBoth},
+    {IPPROTO_IP, IP_PKTINFO, 4, kBoth},  // what these three bring: ancillary.h
+    {IPPROTO_IP, IP_RECVTTL, 4, kBoth},
+    {IPPROTO_IP, IP_RECVTOS, 4, kBoth},
     {IPPROTO_IPV6, IPV6_V6ONLY, 4, kBoth},
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 4, kBoth},
     {IPPROTO_IPV6, IPV6_TCLASS, 4, kBoth},
     {IPPROTO_IPV6, IPV6_MTU, 4, kGet},
+    {IPPROTO_IPV6, IPV6_RECVPKTINFO, 4, kBoth},
+    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 4, kBoth},
+    {IPPROTO_IPV6, IPV6_RECVTCLASS, 4, kBoth},
     {FC_SOL_QUEUES, FC_SO_UNREAD, 4, kGet},
     {FC_SOL_QUEUES, FC_SO_UNSENT, 4, kGet},
 };
