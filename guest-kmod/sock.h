@@ -72,6 +72,7 @@ enum fc_conn {
 struct fc_sock_told {
 	int reuse, keepalive, broadcast;
 	int sndbuf, rcvbuf; /* as setsockopt() takes them; 0: never set */
+	int lowat; /* less 1 */
 	int time; /* of arrival, with each datagram */
 };
 

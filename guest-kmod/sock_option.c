@@ -43,7 +43,7 @@ static const struct fc_option_row {
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT, FC_OPTION_HOST },
 	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, FC_OPTION_HOST },
 	{ IPPROTO_TCP, TCP_INFO, FC_OPTION_READ },
-	{ IPPROTO_TCP, TCP_MAXSEG, FC_OPTION_READ },
+	{ IPPROTO_TCP, TCP_MAXSEG, FC_OPTION_HOST },
 	{ IPPROTO_TCP, TCP_FASTOPEN, FC_OPTION_GUEST },
 	{ IPPROTO_TCP, TCP_CONGESTION, FC_OPTION_GUEST },
 	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, FC_OPTION_GUEST },
@@ -61,6 +61,8 @@ static const struct fc_option_row {
 	{ IPPROTO_IPV6, IPV6_V6ONLY, FC_OPTION_HOST },
 	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, FC_OPTION_HOST },
 	{ IPPROTO_IPV6, IPV6_TCLASS, FC_OPTION_HOST },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, FC_OPTION_HOST },
+	{ IPPROTO_IPV6, IPV6_DONTFRAG, FC_OPTION_HOST },
 	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, FC_OPTION_HOST },
 	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, FC_OPTION_HOST },
 	{ IPPROTO_IPV6, IPV6_RECVTCLASS, FC_OPTION_HOST },
@@ -153,7 +155,8 @@ static bool fc_option_is_hosts(const struct fc_sock *fs, enum fc_option_kind kin
 		return false;
 	if (fc_sock_dgram(fs))
 		return READ_ONCE(fs->peer_side) == FC_SIDE_HOST;
-	return fc_sock_side(fs) == FC_SIDE_HOST && READ_ONCE(fs->conn) == FC_CONN_UP;
+	return fc_sock_side(fs) == FC_SIDE_HOST &&
+	       (READ_ONCE(fs->conn) == FC_CONN_UP || READ_ONCE(fs->conn) == FC_CONN_PENDING);
 }
 
 int fc_sock_getsockopt(struct socket *sock, int level, int name, char __user *value,
@@ -163,6 +166,9 @@ int fc_sock_getsockopt(struct socket *sock, int level, int name, char __user *va
 	u8 buf[FC_OPTION_BYTES] = {};
 	int room, ret;
 
+	/* What of UDP's own options could be asked for is what its users look for: segmentation. */
+	if (fc_sock_side(fs) != FC_SIDE_INNER && level == SOL_UDP)
+		return -ENOPROTOOPT;
 	if (fc_sock_side(fs) == FC_SIDE_INNER ||
 	    !fc_option_is_hosts(fs, fc_option_kind(level, name)))
 		return fs->inner->getsockopt(sock, level, name, value, length);

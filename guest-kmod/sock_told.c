@@ -12,6 +12,7 @@ static struct fc_sock_told fc_sock_has(const struct fc_sock *fs)
 		.reuse = sk->sk_reuse ? 1 : 0,
 		.keepalive = sock_flag(sk, SOCK_KEEPOPEN),
 		.broadcast = sock_flag(sk, SOCK_BROADCAST),
+		.lowat = READ_ONCE(sk->sk_rcvlowat) - 1,
 		.time = fc_sock_dgram(fs) && fc_sock_wants_time(sk),
 	};
 
@@ -31,11 +32,13 @@ bool fc_sock_stale(const struct fc_sock *fs)
 	return memcmp(&has, &fs->told, sizeof(has));
 }
 
-static void fc_sock_tell_one(struct fc_sock *fs, int name, int value, int *told)
+static void fc_sock_tell_one(struct fc_sock *fs, int name, int has, int *told)
 {
-	if (value == *told)
+	int value = name == SO_RCVLOWAT ? has + 1 : has;
+
+	if (has == *told)
 		return;
-	*told = value;
+	*told = has;
 	/* That one is about the guest's memory is no reason to fail; others can't. */
 	fc_sock_exchange(fs, FC_OP_SETSOCKOPT, SOL_SOCKET | (u64)name << 32, &value, sizeof(value),
 			 0);
@@ -50,6 +53,7 @@ void fc_sock_tell(struct fc_sock *fs)
 	fc_sock_tell_one(fs, SO_BROADCAST, has.broadcast, &fs->told.broadcast);
 	fc_sock_tell_one(fs, SO_SNDBUF, has.sndbuf, &fs->told.sndbuf);
 	fc_sock_tell_one(fs, SO_RCVBUF, has.rcvbuf, &fs->told.rcvbuf);
+	fc_sock_tell_one(fs, SO_RCVLOWAT, has.lowat, &fs->told.lowat);
 	fc_sock_tell_one(fs, SO_TIMESTAMPNS_OLD, has.time, &fs->told.time);
 }
 

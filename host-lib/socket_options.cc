@@ -28,7 +28,9 @@ struct Option {
     Access access;
 };
 
-constexpr size_t kMostBytes = sizeof(tcp_info);
+// The kernel's struct is longer than the C library's, and grows.
+constexpr size_t kTcpInfoBytes = 512;
+constexpr size_t kMostBytes = kTcpInfoBytes;
 constexpr size_t kMostSetBytes = sizeof(linger);
 
 constexpr Option kOptions[] = {
@@ -44,10 +46,10 @@ constexpr Option kOptions[] = {
     {SOL_SOCKET, SO_BROADCAST, 4, kBoth},
     {SOL_SOCKET, SO_SNDBUF, 4, kBoth},  // bounded by the host's net.core.wmem_max
     {SOL_SOCKET, SO_RCVBUF, 4, kBoth},
-    {SOL_SOCKET, SO_RCVLOWAT, 4, kGet},
+    {SOL_SOCKET, SO_RCVLOWAT, 4, kBoth},
     {SOL_SOCKET, SO_TIMESTAMPNS, 4, kBoth},
     {IPPROTO_TCP, TCP_NODELAY, 4, kBoth},
-    {IPPROTO_TCP, TCP_MAXSEG, 4, kGet},
+    {IPPROTO_TCP, TCP_MAXSEG, 4, kBoth},
     {IPPROTO_TCP, TCP_CORK, 4, kBoth},
     {IPPROTO_TCP, TCP_KEEPIDLE, 4, kBoth},
     {IPPROTO_TCP, TCP_KEEPINTVL, 4, kBoth},
@@ -58,7 +60,7 @@ constexpr Option kOptions[] = {
     {IPPROTO_TCP, TCP_QUICKACK, 4, kBoth},
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 4, kBoth},
     {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 4, kBoth},
-    {IPPROTO_TCP, TCP_INFO, sizeof(tcp_info), kGet},
+    {IPPROTO_TCP, TCP_INFO, kTcpInfoBytes, kGet},
     {IPPROTO_IP, IP_TOS, 4, kBoth},
     {IPPROTO_IP, IP_TTL, 4, kBoth},
     {IPPROTO_IP, IP_MTU, 4, kGet},
@@ -70,6 +72,8 @@ constexpr Option kOptions[] = {
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 4, kBoth},
     {IPPROTO_IPV6, IPV6_TCLASS, 4, kBoth},
     {IPPROTO_IPV6, IPV6_MTU, 4, kGet},
+    {IPPROTO_IPV6, IPV6_MTU_DISCOVER, 4, kBoth},
+    {IPPROTO_IPV6, IPV6_DONTFRAG, 4, kBoth},
     {IPPROTO_IPV6, IPV6_RECVPKTINFO, 4, kBoth},
     {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 4, kBoth},
     {IPPROTO_IPV6, IPV6_RECVTCLASS, 4, kBoth},

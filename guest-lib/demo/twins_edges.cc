@@ -230,6 +230,6 @@ void any_port(const World& world, Log& log) {
 
 const std::vector<TwinCase> kEdgeCases = {
     {"flags", flags},         {"queues", queues},           {"states", states},
-    {"mapped", mapped}, {"shared-port", shared_port}, {"any-port", any_port}};
+    {"mapped", mapped, true}, {"shared-port", shared_port}, {"any-port", any_port}};
 
 }  // namespace farcall::demo
