@@ -112,7 +112,7 @@ int fc_dgram_sendmsg(struct fc_sock *fs, struct msghdr *msg, size_t length)
 
 	if (fc_dgram_side(fs, msg) != FC_SIDE_HOST)
 		return fs->inner->sendmsg(fs->sock, msg, length);
-	if (msg->msg_flags & MSG_OOB)
+	if ((msg->msg_flags & MSG_OOB) && fs->sock->sk->sk_family == AF_INET)
 		return -EOPNOTSUPP;
 	ret = sock_error(fs->sock->sk) ?: fc_dgram_open_host(fs);
 	if (!ret)
@@ -201,8 +201,6 @@ int fc_dgram_recvmsg(struct fc_sock *fs, struct msghdr *msg, size_t length, int 
 {
 	struct fc_dgram_recv call = { .msg = msg, .length = length, .flags = flags };
 
-	if (flags & MSG_OOB)
-		return -EINVAL;
 	if (fc_sock_refresh(fs))
 		return -EINTR;
 	return fc_sock_wait_both(fs, sock_rcvtimeo(fs->sock->sk, flags & MSG_DONTWAIT),
