@@ -210,6 +210,7 @@ int fc_sock_getsockopt(struct socket *sock, int level, int name, char __user *va
 int fc_sock_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
 
 /* sock_told.c */
+bool fc_sock_guests_alone(const struct fc_sock *fs);
 bool fc_sock_stale(const struct fc_sock *fs);
 void fc_sock_tell(struct fc_sock *fs); /* locked */
 int fc_sock_refresh(struct fc_sock *fs);

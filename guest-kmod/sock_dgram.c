@@ -110,7 +110,7 @@ int fc_dgram_sendmsg(struct fc_sock *fs, struct msghdr *msg, size_t length)
 	struct fc_ancillary ancillary;
 	int ret;
 
-	if (fc_dgram_side(fs, msg) != FC_SIDE_HOST)
+	if (fc_dgram_side(fs, msg) != FC_SIDE_HOST || fc_sock_guests_alone(fs))
 		return fs->inner->sendmsg(fs->sock, msg, length);
 	if ((msg->msg_flags & MSG_OOB) && fs->sock->sk->sk_family == AF_INET)
 		return -EOPNOTSUPP;
@@ -184,7 +184,7 @@ static int fc_dgram_try(struct fc_sock *fs, void *data)
 	bool host_first = !fs->turn;
 	int ret;
 
-	if (peer == FC_SIDE_INNER || !fc_sock_handle(fs))
+	if (peer == FC_SIDE_INNER || !fc_sock_handle(fs) || fc_sock_guests_alone(fs))
 		return fc_dgram_recv_inside(fs, call);
 	if (peer == FC_SIDE_HOST) {
 		ret = sock_error(fs->sock->sk);

@@ -75,12 +75,14 @@ static void fc_sock_replay(struct fc_sock *fs)
 	fc_sock_tell(fs);
 }
 
-/* 0: there is one. -EPERM: the host lets this guest have none. */
+/* 0: there is one. -EPERM: the host lets this guest have none, or it is the guest's alone. */
 int fc_sock_open_host(struct fc_sock *fs)
 {
 	u64 kind = fs->sock->sk->sk_family | (u64)fs->sock->type << 16;
 	int ret;
 
+	if (fc_sock_guests_alone(fs))
+		return -EPERM;
 	if (fc_sock_handle(fs)) {
 		if (fc_sock_stale(fs))
 			fc_sock_tell(fs);

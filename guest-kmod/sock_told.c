@@ -3,6 +3,8 @@
  * Sockets: options of SOL_SOCKET. Generic code sets them, without us: the host is told when they
  * differ from what it knows.
  */
+#include <linux/filter.h>
+
 #include "sock.h"
 
 static struct fc_sock_told fc_sock_has(const struct fc_sock *fs)
@@ -22,6 +24,14 @@ static struct fc_sock_told fc_sock_has(const struct fc_sock *fs)
 	if (sk->sk_userlocks & SOCK_RCVBUF_LOCK)
 		has.rcvbuf = READ_ONCE(sk->sk_rcvbuf) / 2;
 	return has;
+}
+
+/* Its user wants packets judged as only the guest's kernel can: by device, or by a filter. */
+bool fc_sock_guests_alone(const struct fc_sock *fs)
+{
+	const struct sock *sk = fs->sock->sk;
+
+	return READ_ONCE(sk->sk_bound_dev_if) || rcu_access_pointer(sk->sk_filter);
 }
 
 /* The host does not know of some option of SOL_SOCKET. */
