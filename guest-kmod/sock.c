@@ -21,7 +21,9 @@ static int fc_sock_release(struct socket *sock)
 	inner = fs->inner;
 	fc_sock_unhook(fs);
 	cancel_delayed_work_sync(&fs->work);
-	fc_sock_close_host(fs); /* nobody else is left: no lock */
+	/* Nobody else is left: no lock. */
+	fc_sock_linger(fs);
+	fc_sock_close_host(fs);
 	fc_sock_op_put(fs);
 	wait_for_completion(&fs->idle);
 	cancel_delayed_work_sync(&fs->work); /* a call-back may have asked for it; it did nothing */

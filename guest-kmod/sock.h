@@ -72,6 +72,8 @@ enum fc_conn {
 struct fc_sock_told {
 	int reuse, keepalive, broadcast;
 	int sndbuf, rcvbuf; /* as setsockopt() takes them; 0: never set */
+	int lowat; /* less 1 */
+	int time; /* of arrival, with each datagram */
 };
 
 /* Another option that is to be set once the host's socket is there. */
@@ -80,7 +82,7 @@ struct fc_sock_option {
 	u8 name;
 	int value;
 };
-#define FC_SOCK_OPTIONS 24
+#define FC_SOCK_OPTIONS 40
 
 struct fc_sock {
 	struct fc_kernel *kernel;
@@ -152,6 +154,7 @@ int fc_sock_exchange(struct fc_sock *fs, u8 opcode, u64 offset, void *data, u32 
 int fc_sock_open_host(struct fc_sock *fs); /* locked */
 void fc_sock_close_host(struct fc_sock *fs); /* locked */
 void fc_sock_set_inner(struct fc_sock *fs); /* locked */
+void fc_sock_linger(struct fc_sock *fs); /* may wait for its peer */
 u32 fc_sock_deadline(long timeout);
 int fc_sock_wait_host(struct fc_sock *fs, u32 events, long *timeout);
 int fc_sock_signal(long timeout);
@@ -194,14 +197,23 @@ int fc_dgram_connect(struct fc_sock *fs, struct sockaddr *address, int length, i
 int fc_dgram_sendmsg(struct fc_sock *fs, struct msghdr *msg, size_t length);
 int fc_dgram_recvmsg(struct fc_sock *fs, struct msghdr *msg, size_t length, int flags);
 
+/* sock_ancillary.c */
+bool fc_sock_wants_time(const struct sock *sk);
+void fc_ancillary_put(const struct fc_sock *fs, struct msghdr *msg, const struct fc_ancillary *a);
+int fc_ancillary_take(const struct fc_sock *fs, struct msghdr *msg, struct fc_ancillary *a);
+
 /* sock_option.c */
 int fc_sock_setsockopt(struct socket *sock, int level, int name, sockptr_t value,
 		       unsigned int length);
 int fc_sock_getsockopt(struct socket *sock, int level, int name, char __user *value,
 		       int __user *length);
 int fc_sock_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
+
+/* sock_told.c */
+bool fc_sock_guests_alone(const struct fc_sock *fs);
 bool fc_sock_stale(const struct fc_sock *fs);
 void fc_sock_tell(struct fc_sock *fs); /* locked */
+int fc_sock_refresh(struct fc_sock *fs);
 int fc_sock_fetch_error(struct fc_sock *fs);
 
 #endif

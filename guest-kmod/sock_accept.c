@@ -41,6 +41,7 @@ static void fc_accept_inherit(struct sock *child, const struct sock *sk)
 	child->sk_sndtimeo = sk->sk_sndtimeo;
 	child->sk_reuse = sk->sk_reuse;
 	child->sk_reuseport = sk->sk_reuseport;
+	child->sk_rcvlowat = sk->sk_rcvlowat;
 	child->sk_userlocks |= sk->sk_userlocks & (SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK);
 	child->sk_sndbuf = sk->sk_sndbuf;
 	child->sk_rcvbuf = sk->sk_rcvbuf;

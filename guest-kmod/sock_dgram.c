@@ -12,7 +12,7 @@
 /* In front of the data of SENDMSG and RECVMSG. */
 struct fc_dgram_head {
 	struct fc_msg msg;
-	u64 pad;
+	struct fc_ancillary ancillary;
 	struct fc_iov piece;
 	struct sockaddr_storage name;
 };
@@ -41,16 +41,18 @@ static int fc_dgram_call(struct fc_sock *fs, struct fc_dgram_head *head, u8 opco
 	head->msg.name.length = name_bytes;
 	head->msg.iov = at + offsetof(struct fc_dgram_head, piece);
 	head->msg.iov_count = 1;
+	head->msg.ancillary = sizeof(head->ancillary);
 	head->piece.buffer = at + sizeof(*head);
 	head->piece.region = 0;
 	head->piece.length = bytes;
 	cmd.buffer = at;
-	cmd.length = sizeof(head->msg);
+	cmd.length = sizeof(head->msg) + sizeof(head->ancillary);
 	cmd.op_flags = flags;
 	return fc_kcall(fs->kernel, &cmd, 0);
 }
 
-static int fc_dgram_send_host(struct fc_sock *fs, struct msghdr *msg, size_t length)
+static int fc_dgram_send_host(struct fc_sock *fs, struct msghdr *msg, size_t length,
+			      const struct fc_ancillary *ancillary)
 {
 	u32 name_bytes =
 		min_t(u32, msg->msg_name ? msg->msg_namelen : 0, sizeof(struct sockaddr_storage));
@@ -62,6 +64,7 @@ static int fc_dgram_send_host(struct fc_sock *fs, struct msghdr *msg, size_t len
 	head = fc_dgram_alloc(fs, length);
 	if (!head)
 		return -ENOBUFS;
+	head->ancillary = *ancillary;
 	if (name_bytes)
 		memcpy(&head->name, msg->msg_name, name_bytes);
 	if (copy_from_iter_full(head + 1, length, &msg->msg_iter))
@@ -104,17 +107,18 @@ int fc_dgram_sendmsg(struct fc_sock *fs, struct msghdr *msg, size_t length)
 {
 	bool dontwait = msg->msg_flags & MSG_DONTWAIT;
 	long left = sock_sndtimeo(fs->sock->sk, dontwait);
+	struct fc_ancillary ancillary;
 	int ret;
 
-	if (fc_dgram_side(fs, msg) != FC_SIDE_HOST)
+	if (fc_dgram_side(fs, msg) != FC_SIDE_HOST || fc_sock_guests_alone(fs))
 		return fs->inner->sendmsg(fs->sock, msg, length);
-	if (msg->msg_flags & MSG_OOB)
+	if ((msg->msg_flags & MSG_OOB) && fs->sock->sk->sk_family == AF_INET)
 		return -EOPNOTSUPP;
 	ret = sock_error(fs->sock->sk) ?: fc_dgram_open_host(fs);
-	if (!ret && msg->msg_controllen)
-		return -EOPNOTSUPP;
+	if (!ret)
+		ret = fc_ancillary_take(fs, msg, &ancillary);
 	while (!ret) {
-		ret = fc_dgram_send_host(fs, msg, length);
+		ret = fc_dgram_send_host(fs, msg, length, &ancillary);
 		if (ret != -EAGAIN || !left)
 			break;
 		iov_iter_revert(&msg->msg_iter, length);
@@ -144,6 +148,7 @@ static int fc_dgram_recv_host(struct fc_sock *fs, struct fc_dgram_recv *call)
 
 	if (!head)
 		return -ENOBUFS;
+	memset(&head->ancillary, 0, sizeof(head->ancillary));
 	WRITE_ONCE(fs->known, 0);
 	/* TRUNC: how long it was decides whether it was cut. */
 	ret = fc_dgram_call(fs, head, FC_OP_RECVMSG, bytes, sizeof(head->name),
@@ -156,6 +161,7 @@ static int fc_dgram_recv_host(struct fc_sock *fs, struct fc_dgram_recv *call)
 			msg->msg_namelen = min_t(u32, head->msg.name_length, sizeof(head->name));
 			memcpy(msg->msg_name, &head->name, msg->msg_namelen);
 		}
+		fc_ancillary_put(fs, msg, &head->ancillary);
 		if (copy_to_iter(head + 1, copy, &msg->msg_iter) != copy)
 			ret = -EFAULT;
 		else if (!(call->flags & MSG_TRUNC))
@@ -178,7 +184,7 @@ static int fc_dgram_try(struct fc_sock *fs, void *data)
 	bool host_first = !fs->turn;
 	int ret;
 
-	if (peer == FC_SIDE_INNER || !fc_sock_handle(fs))
+	if (peer == FC_SIDE_INNER || !fc_sock_handle(fs) || fc_sock_guests_alone(fs))
 		return fc_dgram_recv_inside(fs, call);
 	if (peer == FC_SIDE_HOST) {
 		ret = sock_error(fs->sock->sk);
@@ -195,8 +201,8 @@ int fc_dgram_recvmsg(struct fc_sock *fs, struct msghdr *msg, size_t length, int 
 {
 	struct fc_dgram_recv call = { .msg = msg, .length = length, .flags = flags };
 
-	if (flags & MSG_OOB)
-		return -EINVAL;
+	if (fc_sock_refresh(fs))
+		return -EINTR;
 	return fc_sock_wait_both(fs, sock_rcvtimeo(fs->sock->sk, flags & MSG_DONTWAIT),
 				 fc_dgram_try, &call);
 }

@@ -3,9 +3,12 @@
 #include <linux/in.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/tcp.h>
+#include <net/tcp_states.h>
 
 #include "sock.h"
 
+#define FC_LINGER_LOOK max(HZ / 200, 1)
 #define FC_LONGEST_DEADLINE (60 * 60 * HZ) /* a deadline is 32 bits of microseconds */
 
 struct fc_command fc_sock_command(const struct fc_sock *fs, u8 opcode)
@@ -72,12 +75,14 @@ static void fc_sock_replay(struct fc_sock *fs)
 	fc_sock_tell(fs);
 }
 
-/* 0: there is one. -EPERM: the host lets this guest have none. */
+/* 0: there is one. -EPERM: the host lets this guest have none, or it is the guest's alone. */
 int fc_sock_open_host(struct fc_sock *fs)
 {
 	u64 kind = fs->sock->sk->sk_family | (u64)fs->sock->type << 16;
 	int ret;
 
+	if (fc_sock_guests_alone(fs))
+		return -EPERM;
 	if (fc_sock_handle(fs)) {
 		if (fc_sock_stale(fs))
 			fc_sock_tell(fs);
@@ -110,6 +115,42 @@ void fc_sock_close_host(struct fc_sock *fs)
 	smp_store_release(&fs->handle, 0);
 	fs->host_bound = false;
 	fc_kcall(fs->kernel, &cmd, 0);
+}
+
+/* Is anything that was sent not acknowledged yet, or the end of it? */
+static bool fc_sock_ends(struct fc_sock *fs)
+{
+	u8 info[8]; /* struct tcp_info begins with the state */
+	int ret = fc_sock_exchange(fs, FC_OP_GETSOCKOPT, IPPROTO_TCP | (u64)TCP_INFO << 32, info, 0,
+				   sizeof(info));
+
+	return ret > 0 &&
+	       (info[0] == TCP_FIN_WAIT1 || info[0] == TCP_CLOSING || info[0] == TCP_LAST_ACK);
+}
+
+/*
+ * SO_LINGER, before the last close: without a time the host's close resets the connection; with
+ * one, we wait here, since a worker of the host must not. As tcp_close() does.
+ */
+void fc_sock_linger(struct fc_sock *fs)
+{
+	const struct sock *sk = fs->sock->sk;
+	struct linger reset = { .l_onoff = 1 };
+	unsigned long begun = jiffies;
+
+	if (fc_sock_side(fs) != FC_SIDE_HOST || !fc_sock_handle(fs) || !sock_flag(sk, SOCK_LINGER))
+		return;
+	if (!sk->sk_lingertime) {
+		fc_sock_exchange(fs, FC_OP_SETSOCKOPT, SOL_SOCKET | (u64)SO_LINGER << 32, &reset,
+				 sizeof(reset), 0);
+		return;
+	}
+	if (READ_ONCE(fs->conn) != FC_CONN_UP || (current->flags & PF_EXITING))
+		return;
+	if (fc_sock_simple(fs, FC_OP_SHUTDOWN, SHUT_WR, 0))
+		return;
+	while (jiffies - begun < sk->sk_lingertime && !signal_pending(current) && fc_sock_ends(fs))
+		schedule_timeout_interruptible(FC_LINGER_LOOK);
 }
 
 /* From now on it is a plain socket of the guest. */

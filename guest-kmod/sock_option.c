@@ -2,10 +2,9 @@
 /*
  * Sockets: options and ioctls.
  *
- * The inner socket has every option first, and checks it. Those of SOL_SOCKET are set by generic
- * code, without us: the host is told when they differ from what it knows. Of the others, the host's
- * socket gets those that it has (a table), some mean nothing beyond the guest, and the rest is
- * refused, since the host would not honour it.
+ * The inner socket has every option first, and checks it. Those of SOL_SOCKET are sock_told.c's. Of
+ * the others, the host's socket gets those that it has (a table), some mean nothing beyond the
+ * guest, and the rest is refused, since the host would not honour it.
  */
 #include <linux/in.h>
 #include <linux/in6.h>
@@ -44,13 +43,16 @@ static const struct fc_option_row {
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT, FC_OPTION_HOST },
 	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, FC_OPTION_HOST },
 	{ IPPROTO_TCP, TCP_INFO, FC_OPTION_READ },
-	{ IPPROTO_TCP, TCP_MAXSEG, FC_OPTION_READ },
+	{ IPPROTO_TCP, TCP_MAXSEG, FC_OPTION_HOST },
 	{ IPPROTO_TCP, TCP_FASTOPEN, FC_OPTION_GUEST },
 	{ IPPROTO_TCP, TCP_CONGESTION, FC_OPTION_GUEST },
 	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, FC_OPTION_GUEST },
 	{ IPPROTO_IP, IP_TOS, FC_OPTION_HOST },
 	{ IPPROTO_IP, IP_TTL, FC_OPTION_HOST },
 	{ IPPROTO_IP, IP_MTU_DISCOVER, FC_OPTION_HOST },
+	{ IPPROTO_IP, IP_PKTINFO, FC_OPTION_HOST },
+	{ IPPROTO_IP, IP_RECVTTL, FC_OPTION_HOST },
+	{ IPPROTO_IP, IP_RECVTOS, FC_OPTION_HOST },
 	{ IPPROTO_IP, IP_MTU, FC_OPTION_READ },
 	{ IPPROTO_IP, IP_RECVERR, FC_OPTION_GUEST },
 	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, FC_OPTION_GUEST },
@@ -59,6 +61,11 @@ static const struct fc_option_row {
 	{ IPPROTO_IPV6, IPV6_V6ONLY, FC_OPTION_HOST },
 	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, FC_OPTION_HOST },
 	{ IPPROTO_IPV6, IPV6_TCLASS, FC_OPTION_HOST },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, FC_OPTION_HOST },
+	{ IPPROTO_IPV6, IPV6_DONTFRAG, FC_OPTION_HOST },
+	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, FC_OPTION_HOST },
+	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, FC_OPTION_HOST },
+	{ IPPROTO_IPV6, IPV6_RECVTCLASS, FC_OPTION_HOST },
 	{ IPPROTO_IPV6, IPV6_MTU, FC_OPTION_READ },
 	{ IPPROTO_IPV6, IPV6_RECVERR, FC_OPTION_GUEST },
 	{ IPPROTO_IPV6, IPV6_MULTICAST_HOPS, FC_OPTION_GUEST },
@@ -73,64 +80,6 @@ static enum fc_option_kind fc_option_kind(int level, int name)
 		if (fc_option_rows[i].level == level && fc_option_rows[i].name == name)
 			return fc_option_rows[i].kind;
 	return FC_OPTION_NONE;
-}
-
-static struct fc_sock_told fc_sock_has(const struct fc_sock *fs)
-{
-	const struct sock *sk = fs->sock->sk;
-	struct fc_sock_told has = {
-		.reuse = sk->sk_reuse ? 1 : 0,
-		.keepalive = sock_flag(sk, SOCK_KEEPOPEN),
-		.broadcast = sock_flag(sk, SOCK_BROADCAST),
-	};
-
-	/* Doubled when they are set. */
-	if (sk->sk_userlocks & SOCK_SNDBUF_LOCK)
-		has.sndbuf = READ_ONCE(sk->sk_sndbuf) / 2;
-	if (sk->sk_userlocks & SOCK_RCVBUF_LOCK)
-		has.rcvbuf = READ_ONCE(sk->sk_rcvbuf) / 2;
-	return has;
-}
-
-/* The host does not know of some option of SOL_SOCKET. */
-bool fc_sock_stale(const struct fc_sock *fs)
-{
-	struct fc_sock_told has = fc_sock_has(fs);
-
-	return memcmp(&has, &fs->told, sizeof(has));
-}
-
-static void fc_sock_tell_one(struct fc_sock *fs, int name, int value, int *told)
-{
-	if (value == *told)
-		return;
-	*told = value;
-	/* That one is about the guest's memory is no reason to fail; others can't. */
-	fc_sock_exchange(fs, FC_OP_SETSOCKOPT, SOL_SOCKET | (u64)name << 32, &value, sizeof(value),
-			 0);
-}
-
-void fc_sock_tell(struct fc_sock *fs)
-{
-	struct fc_sock_told has = fc_sock_has(fs);
-
-	fc_sock_tell_one(fs, SO_REUSEADDR, has.reuse, &fs->told.reuse);
-	fc_sock_tell_one(fs, SO_KEEPALIVE, has.keepalive, &fs->told.keepalive);
-	fc_sock_tell_one(fs, SO_BROADCAST, has.broadcast, &fs->told.broadcast);
-	fc_sock_tell_one(fs, SO_SNDBUF, has.sndbuf, &fs->told.sndbuf);
-	fc_sock_tell_one(fs, SO_RCVBUF, has.rcvbuf, &fs->told.rcvbuf);
-}
-
-/* The host's pending error becomes the socket's, for SO_ERROR and whoever is next to hear of it. */
-int fc_sock_fetch_error(struct fc_sock *fs)
-{
-	int error = 0;
-	int ret = fc_sock_exchange(fs, FC_OP_GETSOCKOPT, SOL_SOCKET | (u64)SO_ERROR << 32, &error,
-				   0, sizeof(error));
-
-	if (ret == sizeof(error) && error)
-		WRITE_ONCE(fs->sock->sk->sk_err, error);
-	return ret;
 }
 
 /* Locked. For when the host's socket is made. */
@@ -206,7 +155,8 @@ static bool fc_option_is_hosts(const struct fc_sock *fs, enum fc_option_kind kin
 		return false;
 	if (fc_sock_dgram(fs))
 		return READ_ONCE(fs->peer_side) == FC_SIDE_HOST;
-	return fc_sock_side(fs) == FC_SIDE_HOST && READ_ONCE(fs->conn) == FC_CONN_UP;
+	return fc_sock_side(fs) == FC_SIDE_HOST &&
+	       (READ_ONCE(fs->conn) == FC_CONN_UP || READ_ONCE(fs->conn) == FC_CONN_PENDING);
 }
 
 int fc_sock_getsockopt(struct socket *sock, int level, int name, char __user *value,
@@ -216,6 +166,9 @@ int fc_sock_getsockopt(struct socket *sock, int level, int name, char __user *va
 	u8 buf[FC_OPTION_BYTES] = {};
 	int room, ret;
 
+	/* What of UDP's own options could be asked for is what its users look for: segmentation. */
+	if (fc_sock_side(fs) != FC_SIDE_INNER && level == SOL_UDP)
+		return -ENOPROTOOPT;
 	if (fc_sock_side(fs) == FC_SIDE_INNER ||
 	    !fc_option_is_hosts(fs, fc_option_kind(level, name)))
 		return fs->inner->getsockopt(sock, level, name, value, length);

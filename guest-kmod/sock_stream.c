@@ -41,12 +41,8 @@ static int fc_stream_send(struct fc_sock *fs, struct msghdr *msg, size_t length)
 	size_t sent = 0;
 	int ret;
 
-	if (unlikely(fc_sock_stale(fs))) {
-		if (mutex_lock_killable(&fs->setup))
-			return -EINTR;
-		fc_sock_tell(fs);
-		mutex_unlock(&fs->setup);
-	}
+	if (fc_sock_refresh(fs))
+		return -EINTR;
 	WRITE_ONCE(fs->known, 0);
 	do {
 		ret = fc_send_piece(fs, msg, min_t(size_t, length - sent, FC_SOCK_CHUNK));
@@ -165,12 +161,13 @@ static int fc_recv_piece(struct fc_sock *fs, struct msghdr *msg, u32 bytes, int 
 static int fc_stream_recv(struct fc_sock *fs, struct msghdr *msg, size_t length, int flags)
 {
 	long left = sock_rcvtimeo(fs->sock->sk, flags & MSG_DONTWAIT);
-	bool all = (flags & MSG_WAITALL) && !(flags & (MSG_PEEK | MSG_DONTWAIT));
 	int passed = flags & FC_RECV_FLAGS;
-	size_t got = 0;
+	size_t got = 0, enough = sock_rcvlowat(fs->sock->sk, flags & MSG_WAITALL, length);
 	u32 piece;
 	int ret;
 
+	if (fc_sock_refresh(fs))
+		return -EINTR;
 	/* Looking takes nothing, so the host may wait for all of it. */
 	if ((flags & MSG_WAITALL) && (flags & MSG_PEEK))
 		passed |= MSG_WAITALL;
@@ -183,9 +180,9 @@ static int fc_stream_recv(struct fc_sock *fs, struct msghdr *msg, size_t length,
 			break;
 		got += ret;
 		/* The rest, if it is there. */
-		if (!all)
+		if (got >= enough)
 			left = 0;
-	} while (got < length && (all || ret == piece) && !(flags & MSG_PEEK));
+	} while (got < length && (left || ret == piece) && !(flags & MSG_PEEK));
 	if (got)
 		return got;
 	if (ret == 0 || ret == -EAGAIN)

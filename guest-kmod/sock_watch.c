@@ -182,6 +182,8 @@ static __poll_t fc_poll_host(struct fc_sock *fs, struct file *file, __poll_t ask
 	struct sock *sk = fs->sock->sk;
 	int ready;
 
+	if (fc_sock_refresh(fs))
+		return 0;
 	/* An answer that is no longer true costs such a file an EAGAIN. */
 	if ((file->f_flags & O_NONBLOCK) && !(known & EPOLLERR) && (known & (__force u32)asked))
 		return (__force __poll_t)known;

@@ -6,9 +6,9 @@
 
 namespace farcall {
 
-/// Copies the struct fc_msg of a command, once. Its region in *region. -EINVAL: too short, reserved fields;
-/// errors of memory.
+/// Copies the struct fc_msg of a command, and the struct fc_ancillary behind it, if it has one, once. Its
+/// region in *region. -EINVAL: too short, ancillary data of another size; errors of memory.
 int read_message(Client& client, const Task& task, const Operands& operands, bool host_writes, fc_msg* out,
-                 Region** region);
+                 fc_ancillary* ancillary, Region** region);
 
 }  // namespace farcall

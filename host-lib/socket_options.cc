@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // GETSOCKOPT, SETSOCKOPT: a table of what clients may ask and change. What is not in it does not exist for
-// them: options that reach beyond the socket (devices, marks, routing), that bring descriptors or ancillary
-// data, that make close() block (SO_LINGER), or that mean nothing here because host sockets never block.
+// them: options that reach beyond the socket (devices, marks, routing), that bring descriptors or error
+// queues, or that mean nothing here because host sockets never block.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "host-lib/client.h"
 #include "host-lib/operands.h"
@@ -27,7 +28,10 @@ struct Option {
     Access access;
 };
 
-constexpr size_t kMostBytes = sizeof(tcp_info);
+// The kernel's struct is longer than the C library's, and grows.
+constexpr size_t kTcpInfoBytes = 512;
+constexpr size_t kMostBytes = kTcpInfoBytes;
+constexpr size_t kMostSetBytes = sizeof(linger);
 
 constexpr Option kOptions[] = {
     {SOL_SOCKET, SO_TYPE, 4, kGet},
@@ -35,16 +39,17 @@ constexpr Option kOptions[] = {
     {SOL_SOCKET, SO_PROTOCOL, 4, kGet},
     {SOL_SOCKET, SO_ERROR, 4, kGet},
     {SOL_SOCKET, SO_ACCEPTCONN, 4, kGet},
-    {SOL_SOCKET, SO_LINGER, sizeof(linger), kGet},
-    {SOL_SOCKET, SO_REUSEPORT, 4, kGet},  // two guests must not share a port without knowing it
+    {SOL_SOCKET, SO_LINGER, sizeof(linger), kBoth},  // a reset at close, or none: never a wait
+    {SOL_SOCKET, SO_REUSEPORT, 4, kGet},             // two guests must not share a port without knowing it
     {SOL_SOCKET, SO_REUSEADDR, 4, kBoth},
     {SOL_SOCKET, SO_KEEPALIVE, 4, kBoth},
     {SOL_SOCKET, SO_BROADCAST, 4, kBoth},
     {SOL_SOCKET, SO_SNDBUF, 4, kBoth},  // bounded by the host's net.core.wmem_max
     {SOL_SOCKET, SO_RCVBUF, 4, kBoth},
-    {SOL_SOCKET, SO_RCVLOWAT, 4, kGet},
+    {SOL_SOCKET, SO_RCVLOWAT, 4, kBoth},
+    {SOL_SOCKET, SO_TIMESTAMPNS, 4, kBoth},
     {IPPROTO_TCP, TCP_NODELAY, 4, kBoth},
-    {IPPROTO_TCP, TCP_MAXSEG, 4, kGet},
+    {IPPROTO_TCP, TCP_MAXSEG, 4, kBoth},
     {IPPROTO_TCP, TCP_CORK, 4, kBoth},
     {IPPROTO_TCP, TCP_KEEPIDLE, 4, kBoth},
     {IPPROTO_TCP, TCP_KEEPINTVL, 4, kBoth},
@@ -55,15 +60,23 @@ constexpr Option kOptions[] = {
     {IPPROTO_TCP, TCP_QUICKACK, 4, kBoth},
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 4, kBoth},
     {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 4, kBoth},
-    {IPPROTO_TCP, TCP_INFO, sizeof(tcp_info), kGet},
+    {IPPROTO_TCP, TCP_INFO, kTcpInfoBytes, kGet},
     {IPPROTO_IP, IP_TOS, 4, kBoth},
     {IPPROTO_IP, IP_TTL, 4, kBoth},
     {IPPROTO_IP, IP_MTU, 4, kGet},
     {IPPROTO_IP, IP_MTU_DISCOVER, 4, kBoth},
+    {IPPROTO_IP, IP_PKTINFO, 4, kBoth},  // what these three bring: ancillary.h
+    {IPPROTO_IP, IP_RECVTTL, 4, kBoth},
+    {IPPROTO_IP, IP_RECVTOS, 4, kBoth},
     {IPPROTO_IPV6, IPV6_V6ONLY, 4, kBoth},
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 4, kBoth},
     {IPPROTO_IPV6, IPV6_TCLASS, 4, kBoth},
     {IPPROTO_IPV6, IPV6_MTU, 4, kGet},
+    {IPPROTO_IPV6, IPV6_MTU_DISCOVER, 4, kBoth},
+    {IPPROTO_IPV6, IPV6_DONTFRAG, 4, kBoth},
+    {IPPROTO_IPV6, IPV6_RECVPKTINFO, 4, kBoth},
+    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 4, kBoth},
+    {IPPROTO_IPV6, IPV6_RECVTCLASS, 4, kBoth},
     {FC_SOL_QUEUES, FC_SO_UNREAD, 4, kGet},
     {FC_SOL_QUEUES, FC_SO_UNSENT, 4, kGet},
 };
@@ -80,6 +93,22 @@ const Option* find_option(uint64_t level_and_name) {
 // programs do that use one routine for all sockets, but the host's socket never hears of it.
 bool is_kept_back(const Socket& socket, const Option& option) {
     return option.level == SOL_SOCKET && option.name == SO_REUSEADDR && socket.type == SOCK_DGRAM;
+}
+
+// 0, or -errno. The first bytes of `value` are an int, whatever else it is.
+int put_option(Socket& socket, const Option& option, const void* value) {
+    int number;
+    std::memcpy(&number, value, sizeof(number));
+    if (is_kept_back(socket, option)) {
+        socket.reuse_address = number != 0;
+        return 0;
+    }
+    if (option.level == SOL_SOCKET && option.name == SO_LINGER) {
+        linger asked;
+        std::memcpy(&asked, value, sizeof(asked));
+        if (asked.l_onoff != 0 && asked.l_linger != 0) return -EINVAL;  // CLOSE never waits
+    }
+    return result_of(::setsockopt(socket.fd.get(), option.level, option.name, value, option.bytes));
 }
 
 // The value of an option, and its length. 0, or -errno.
@@ -120,17 +149,14 @@ int64_t op_setsockopt(Client& client, Task& task, const Operands& operands) {
     Region* region = nullptr;
     if (int err = find_range(client, task.cmd.region, operands.buffer, operands.length, false, &region))
         return err;
-    int value = 0;
+    std::array<std::byte, kMostSetBytes> value{};
     static_assert([] {
-        return std::ranges::all_of(kOptions,
-                                   [](const Option& o) { return !(o.access & kSet) || o.bytes == 4; });
+        return std::ranges::all_of(kOptions, [](const Option& o) {
+            return !(o.access & kSet) || (o.bytes >= sizeof(int) && o.bytes <= kMostSetBytes);
+        });
     }());
-    region->copy_out(operands.buffer, &value, sizeof(value));
-    if (is_kept_back(*socket, *option)) {
-        socket->reuse_address = value != 0;
-        return 0;
-    }
-    return result_of(::setsockopt(socket->fd.get(), option->level, option->name, &value, sizeof(value)));
+    region->copy_out(operands.buffer, value.data(), option->bytes);
+    return put_option(*socket, *option, value.data());
 }
 
 }  // namespace farcall

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "host-lib/ancillary.h"
 #include "host-lib/buffer_pool.h"
 #include "host-lib/client.h"
 #include "host-lib/fc_msg.h"
@@ -42,6 +43,7 @@ struct Receive {
     uint64_t message_at = 0;
     fc_iov name{};
     Region* name_region = nullptr;
+    bool ancillary = false;  ///< there is room for them
     uint64_t received = 0;
 
     Outcome run(Client& client);
@@ -66,6 +68,10 @@ void Receive::describe(const msghdr& header, const SocketAddress& from) const {
         static_cast<uint32_t>(header.msg_flags) & ~static_cast<uint32_t>(MSG_CMSG_CLOEXEC);
     message->copy_in(message_at + offsetof(fc_msg, flags), &flags_out, sizeof(flags_out));
     message->copy_in(message_at + offsetof(fc_msg, name_length), &from.length, sizeof(uint32_t));
+    if (ancillary) {
+        const fc_ancillary found = ControlMessages::read(header);
+        message->copy_in(message_at + sizeof(fc_msg), &found, sizeof(found));
+    }
     if (name_region != nullptr)
         name_region->copy_in(name.buffer, &from.storage, std::min(name.length, from.length));
 }
@@ -129,6 +135,8 @@ Outcome Receive::step(Client& client) {
         header.msg_name = from.get();
         header.msg_namelen = *from.room();
     }
+    ControlMessages control;
+    if (ancillary && socket->ip()) control.offer(header);
     const int call_flags = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
     ssize_t n;
     do {
@@ -229,12 +237,16 @@ int64_t start_pooled(Client& client, Task& task, const Operands& operands, Recei
 }  // namespace
 
 int read_message(Client& client, const Task& task, const Operands& operands, bool host_writes, fc_msg* out,
-                 Region** region) {
+                 fc_ancillary* ancillary, Region** region) {
     if (operands.length < sizeof(*out)) return -EINVAL;
     if (int err = find_range(client, task.cmd.region, operands.buffer, operands.length, host_writes, region))
         return err;
     (*region)->copy_out(operands.buffer, out, sizeof(*out));
-    return out->reserved != 0 ? -EINVAL : 0;
+    if (out->ancillary == 0) return 0;
+    if (out->ancillary != sizeof(*ancillary)) return -EINVAL;
+    if (operands.length < sizeof(*out) + sizeof(*ancillary)) return -EINVAL;
+    (*region)->copy_out(operands.buffer + sizeof(*out), ancillary, sizeof(*ancillary));
+    return 0;
 }
 
 int64_t op_recv(Client& client, Task& task, const Operands& operands) {
@@ -258,7 +270,9 @@ int64_t op_recvmsg(Client& client, Task& task, const Operands& operands) {
     if (task.cmd.op_flags & ~kFlags) return -EINVAL;
     receive.flags = task.cmd.op_flags;
     fc_msg message;
-    if (int err = read_message(client, task, operands, true, &message, &receive.message)) return err;
+    fc_ancillary unused;
+    if (int err = read_message(client, task, operands, true, &message, &unused, &receive.message)) return err;
+    receive.ancillary = message.ancillary != 0;
     receive.message_at = operands.buffer;
     receive.name = message.name;
     if (message.name.length > 0) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 
+#include "host-lib/ancillary.h"
 #include "host-lib/client.h"
 #include "host-lib/fc_msg.h"
 #include "host-lib/memory_spans.h"
@@ -28,6 +29,7 @@ struct Send {
     MemorySpans memory;
     int flags = 0;       ///< MSG_*
     SocketAddress to{};  ///< length 0: the socket's peer
+    fc_ancillary ancillary{};
     uint64_t sent = 0;
 
     /// One system call. done(), or wait(), or again(): a stream took some.
@@ -47,6 +49,8 @@ Outcome Send::step() {
     message.msg_iov = pieces.data();
     message.msg_iovlen = memory.slice(sent, stream ? kStepBytes : memory.bytes(), pieces, &covered);
     if (!stream && covered < memory.bytes()) return Outcome::done(-EMSGSIZE);
+    ControlMessages control;
+    if (ancillary.present != 0) control.write(ancillary, message);
     ssize_t n;
     do {
         n = ::sendmsg(socket->fd.get(), &message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -129,7 +133,8 @@ int64_t op_sendmsg(Client& client, Task& task, const Operands& operands) {
     if (int err = check_flags(task)) return err;
     fc_msg message;
     Region* region = nullptr;
-    if (int err = read_message(client, task, operands, false, &message, &region)) return err;
+    if (int err = read_message(client, task, operands, false, &message, &send.ancillary, &region)) return err;
+    if (int err = judge_ancillary(*send.socket, send.ancillary)) return err;
     if (int err = send.memory.add_array(client, message.iov, message.iov_count, false)) return err;
     if (message.name.length == 0) {
         return operands.offset != 0 ? -EINVAL : start(client, task, std::move(send));

@@ -286,10 +286,10 @@ TEST_F(Network, OptionsOutsideTheTableDoNotExist) {
     SocketClient client(*all);
     const uint32_t s = client.must(client.socket(AF_INET, SOCK_STREAM));
     const std::pair<int, int> refused[] = {
-        {SOL_SOCKET, SO_LINGER},     {SOL_SOCKET, SO_BINDTODEVICE}, {SOL_SOCKET, SO_MARK},
+        {SOL_SOCKET, SO_PEEK_OFF},   {SOL_SOCKET, SO_BINDTODEVICE}, {SOL_SOCKET, SO_MARK},
         {SOL_SOCKET, SO_RCVTIMEO},   {SOL_SOCKET, SO_PASSCRED},     {SOL_SOCKET, SO_ATTACH_FILTER},
         {SOL_SOCKET, SO_TYPE},       {IPPROTO_IP, IP_TRANSPARENT},  {IPPROTO_IP, IP_OPTIONS},
-        {IPPROTO_IP, IP_PKTINFO},    {IPPROTO_TCP, TCP_REPAIR},     {IPPROTO_TCP, TCP_ULP},
+        {IPPROTO_IP, IP_RECVERR},    {IPPROTO_TCP, TCP_REPAIR},     {IPPROTO_TCP, TCP_ULP},
         {IPPROTO_TCP, TCP_FASTOPEN}, {IPPROTO_TCP, TCP_MD5SIG},     {-1, -1}};
     for (const auto& [level, name] : refused)
         EXPECT_EQ(client.set_option(s, level, name, 1), -ENOPROTOOPT) << level << " " << name;
@@ -353,7 +353,7 @@ TEST_F(Network, HostileAddressesAndMessages) {
                         static_cast<uint32_t>(any({0, 16, 128}))};
         message.iov = any({8192, 8193, TestClient::kArenaBytes - 16, ~0ull});
         message.iov_count = static_cast<uint32_t>(any({0, 1, 64, 65, ~0u}));
-        message.reserved = static_cast<uint32_t>(any({0, 0, 0}));
+        message.ancillary = static_cast<uint32_t>(any({0, 0, 0, sizeof(fc_ancillary)}));
         memcpy(client.arena() + SocketClient::kMessage, &message, sizeof(message));
         for (int k = 0; k < 64; k++) {
             const fc_iov piece{any({0, kData, TestClient::kArenaBytes}),
@@ -363,7 +363,7 @@ TEST_F(Network, HostileAddressesAndMessages) {
         }
         fc_command c = client.command(random() % 2 ? FC_OP_SENDMSG : FC_OP_RECVMSG, s);
         c.buffer = any({SocketClient::kMessage, TestClient::kArenaBytes - 39});
-        c.length = static_cast<uint32_t>(any({40, 39, 0, ~0u}));
+        c.length = static_cast<uint32_t>(any({40, 39, 80, 79, 0, ~0u}));
         c.op_flags = static_cast<uint16_t>(FC_MSG_DONTWAIT | any({0, 0, 0, 2}));
         EXPECT_LT(client.run(c).result, 1);
     }

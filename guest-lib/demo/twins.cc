@@ -147,9 +147,13 @@ unsigned compare(const std::vector<TwinCase>& cases, const std::vector<World>& w
     for (const TwinCase& one : cases) {
         if (!only.empty() && only != one.name) continue;
         const std::vector<std::string> expected = protocol(one, worlds[0]);
+        World six = worlds[0];
+        six.family = AF_INET6;
+        const std::vector<std::string> expected6 = one.by_family ? protocol(one, six) : expected;
         for (size_t i = 1; i < worlds.size(); i++) {
             const auto begun = std::chrono::steady_clock::now();
-            if (!same(one, worlds[i], expected, protocol(one, worlds[i]))) wrong++;
+            const auto& wanted = worlds[i].family == AF_INET6 ? expected6 : expected;
+            if (!same(one, worlds[i], wanted, protocol(one, worlds[i]))) wrong++;
             const auto took = std::chrono::steady_clock::now() - begun;
             std::printf(
                 "case %s, %s: %ld ms\n", one.name, worlds[i].name,
@@ -167,7 +171,7 @@ unsigned compare(const std::vector<TwinCase>& cases, const std::vector<World>& w
 }  // namespace
 
 // Where the host publishes: port 8082 (TCP) and 8083 (UDP) of this guest are PORTS + 6 and + 7 of its
-// loopback.
+// loopback, 8084 (both) PORTS + 8 of its IPv6 loopback.
 int twins(Arguments& arguments) {
     const bool hostile = arguments.flag("--misuse");
     const std::string only = arguments.option("--case").value_or("");
@@ -178,20 +182,23 @@ int twins(Arguments& arguments) {
         {"plain", false, AF_INET, 9101, 9101},
         {"inside", true, AF_INET, 9102, 9102},
         {"inside, IPv6", true, AF_INET6, 9103, 9103},
-        {"through the host", true, AF_INET, 8082, static_cast<uint16_t>(ports + 6)}};
+        {"through the host", true, AF_INET, 8082, static_cast<uint16_t>(ports + 6)},
+        {"through the host, IPv6", true, AF_INET6, 8084, static_cast<uint16_t>(ports + 8)}};
     std::vector<World> datagrams = streams;
-    datagrams.back().bind_port = 8083;
-    datagrams.back().connect_port = static_cast<uint16_t>(ports + 7);
+    datagrams[3].bind_port = 8083;
+    datagrams[3].connect_port = static_cast<uint16_t>(ports + 7);
     ::signal(SIGPIPE, SIG_IGN);
     if (hostile) {
-        misuse(streams.back(), rounds);
-        misuse(datagrams.back(), rounds);
+        misuse(streams[3], rounds);
+        misuse(datagrams[3], rounds);
         return 0;
     }
     unsigned wrong = 0;
-    for (const auto* cases : {&kStreamCases, &kReadyCases, &kSignalCases, &kPassCases})
+    for (const auto* cases :
+         {&kStreamCases, &kReadyCases, &kSignalCases, &kPassCases, &kCloseCases, &kEdgeCases})
         wrong += compare(*cases, streams, only);
-    wrong += compare(kDatagramCases, datagrams, only);
+    for (const auto* cases : {&kDatagramCases, &kControlCases})
+        wrong += compare(*cases, datagrams, only);
     std::printf("twins: %u differ\n", wrong);
     return wrong == 0 ? 0 : 1;
 }

@@ -80,12 +80,16 @@ std::string pattern(size_t bytes, unsigned seed);
 struct TwinCase {
     const char* name;
     void (*run)(const World& world, Log& log);
+    bool by_family = false;  ///< what IPv4 and IPv6 come to differs
 };
 extern const std::vector<TwinCase> kStreamCases;
 extern const std::vector<TwinCase> kReadyCases;
 extern const std::vector<TwinCase> kSignalCases;
 extern const std::vector<TwinCase> kPassCases;
+extern const std::vector<TwinCase> kCloseCases;
+extern const std::vector<TwinCase> kEdgeCases;
 extern const std::vector<TwinCase> kDatagramCases;
+extern const std::vector<TwinCase> kControlCases;
 
 /// What no program should do, and many of them at once. Throws Failure.
 void misuse(const World& world, unsigned rounds);

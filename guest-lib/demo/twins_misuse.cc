@@ -100,13 +100,27 @@ void keep_operations(const World& world) {
         throw Failure("IPV6_ADDRFORM is not refused");
 }
 
+// What only the guest's kernel could honour keeps a socket inside.
+void stay_inside(const World& world) {
+    const Descriptor listens = world.listener();
+    for (const bool inside : {false, true}) {
+        const Descriptor fd = world.make(SOCK_STREAM);
+        if (inside) must("SO_BINDTODEVICE", ::setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+        const bool refused = world.connect(fd.get(), world.connect_port) < 0 && errno == ECONNREFUSED;
+        if (refused != inside) throw Failure("SO_BINDTODEVICE has no effect");
+    }
+}
+
 }  // namespace
 
 void misuse(const World& world, unsigned rounds) {
     const int type = world.bind_port == 8083 ? SOCK_DGRAM : SOCK_STREAM;
     std::mt19937 random(rounds);
     ::setvbuf(stdout, nullptr, _IOLBF, 0);
-    if (world.ours && type == SOCK_STREAM) keep_operations(world);
+    if (world.ours && type == SOCK_STREAM) {
+        keep_operations(world);
+        stay_inside(world);
+    }
     // Many, all of them with a socket on the host, and some that wait there.
     {
         std::vector<Descriptor> many;

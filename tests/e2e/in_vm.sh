@@ -15,8 +15,9 @@ work=$(mktemp -d)
 # Files in memory: what is measured is the path to them, and the rig's own file system is not part of that.
 mount -t tmpfs -o mode=0755 farcall-e2e "$work"
 # On the host's loopback, TCP and UDP: +0 echoes TCP (IPv4 and IPv6), +1 UDP, +2 keeps what it gets; guests may talk to these.
-# +3 echoes TCP, but is nobody's business. +4 and +5 are published for TCP and UDP; so are +6 and +7, which guests may talk to.
-# +9 and above: servers.sh.
+# +3 echoes TCP, but is nobody's business. +4 and +5 are published for TCP and UDP; so are +6 and +7, which guests may talk to,
+# and on the IPv6 loopback +8, for both. +20 to +23 are a published range.
+# +9 to +11: servers.sh.
 ports=18470
 peers=()
 peer() { "$build/farcall-e2e-peer" "$@"; }
@@ -55,7 +56,8 @@ net_options() {
   echo "--allow tcp:127.0.0.1:$ports --allow tcp:[::1]:$ports --allow udp:127.0.0.1:$((ports + 1)) --allow unix" \
     "--allow tcp:127.0.0.1:$((ports + 2)) --publish $((ports + 4)):8080 --publish $((ports + 5)):8081/udp" \
     "--allow tcp:127.0.0.1:$((ports + 6)) --publish $((ports + 6)):8082 --allow udp:127.0.0.1:$((ports + 7))" \
-    "--publish $((ports + 7)):8083/udp"
+    "--publish $((ports + 7)):8083/udp --allow tcp:[::1]:$((ports + 8)) --allow udp:[::1]:$((ports + 8))" \
+    "--publish [::1]:$((ports + 8)):8084 --publish [::1]:$((ports + 8)):8084/udp --publish $((ports + 20))-$((ports + 23))"
 }
 
 verdict() { # NAME COMMAND…: the command's status decides

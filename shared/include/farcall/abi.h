@@ -220,16 +220,41 @@ struct fc_dirent {
 FC_ASSERT_FIELD(fc_dirent, name, 19);
 FC_ASSERT_SIZE(fc_dirent, 24);
 
-/* SENDMSG, RECVMSG. There are no ancillary data: no host descriptor ever comes in or goes out. */
+/* SENDMSG, RECVMSG. No host descriptor ever comes in or goes out. */
 struct fc_msg {
 	struct fc_iov name; /* length 0: none */
 	fc_u64 iov;	    /* arena offset of an array of struct fc_iov */
 	fc_u32 iov_count;   /* at most FC_MAX_IOV */
 	fc_u32 flags;	    /* RECVMSG: MSG_TRUNC and the like */
 	fc_u32 name_length; /* RECVMSG: bytes of the peer's address */
-	fc_u32 reserved;
+	fc_u32 ancillary;   /* 0; or the size of struct fc_ancillary, one of which follows */
 };
+FC_ASSERT_FIELD(fc_msg, ancillary, 36);
 FC_ASSERT_SIZE(fc_msg, 40);
+
+/* What a datagram brings, or takes along, beside its data. RECVMSG gives what the socket's options ask for. */
+#define FC_ANCILLARY_IP_PKTINFO 0x1u
+#define FC_ANCILLARY_IP_TTL 0x2u
+#define FC_ANCILLARY_IP_TOS 0x4u
+#define FC_ANCILLARY_IPV6_PKTINFO 0x8u
+#define FC_ANCILLARY_IPV6_HOPLIMIT 0x10u
+#define FC_ANCILLARY_IPV6_TCLASS 0x20u
+#define FC_ANCILLARY_TIME 0x40u /* RECVMSG */
+struct fc_ancillary {
+	fc_u32 present;	    /* FC_ANCILLARY_*: which of these mean something */
+	fc_u8 ip_to[4];	    /* RECVMSG: where it was sent to */
+	fc_u8 ip_local[4];  /* RECVMSG: the address of the host that took it; SENDMSG: to send from */
+	fc_u8 ttl;
+	fc_u8 tos;
+	fc_u8 hop_limit;
+	fc_u8 traffic_class;
+	fc_u8 ipv6_local[16]; /* RECVMSG: where it was sent to; SENDMSG: to send from */
+	fc_u64 time;	    /* of its arrival: ns of the host's CLOCK_REALTIME */
+};
+FC_ASSERT_FIELD(fc_ancillary, ttl, 12);
+FC_ASSERT_FIELD(fc_ancillary, ipv6_local, 16);
+FC_ASSERT_FIELD(fc_ancillary, time, 32);
+FC_ASSERT_SIZE(fc_ancillary, 40);
 
 /* SERVE: where calls are put, and how many at a time. */
 struct fc_serve {

@@ -103,8 +103,9 @@ struct fc_ioc_wait {
  * Its calls fail as those of any socket, and with: connect(), sendto(): -EPERM: the host's policy forbids an address that is
  * none of the guest's (those of the guest: -ECONNREFUSED, as if nobody listened), -ENOBUFS: no memory that the host can see,
  * -EMFILE, -ENFILE: the host's limits, -ENODEV: the device is gone. setsockopt(): -ENOPROTOOPT: an option that the host's
- * socket would not honour. Datagrams to the host: -EOPNOTSUPP: with ancillary data. -EOPNOTSUPP: MSG_FASTOPEN, and to
- * the host MSG_OOB and, with SO_ZEROCOPY, MSG_ZEROCOPY.
+ * socket would not honour. Datagrams to the host with ancillary data: -EINVAL: an address to send from that is not the
+ * socket's own, -ENODEV: an interface but the guest's loopback, -EIO: UDP_SEGMENT, -EOPNOTSUPP: those of SOL_SOCKET.
+ * -EOPNOTSUPP: MSG_FASTOPEN, and to the host MSG_OOB and, with SO_ZEROCOPY, MSG_ZEROCOPY.
  */
 struct fc_ioc_socket {
 	fc_u32 family;
