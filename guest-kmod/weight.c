@@ -56,6 +56,9 @@ void fc_channel_look(struct fc_channel *ch)
 /* Ticks that are far apart would let it run for as long: what it has used is only known then. */
 static bool fc_urgent_now(const struct fc_device *dev, const struct fc_thread *t)
 {
+	/* A group without real-time of its own would never let it run. */
+	if (IS_ENABLED(CONFIG_RT_GROUP_SCHED) && fc_thread_in_cgroup(t))
+		return false;
 	return fc_urgent_percent() && !t->overdrawn &&
 	       READ_ONCE(dev->weight.least) <= usecs_to_jiffies(FC_SLICE_FULL_US);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* debugfs farcall/weights: the formula and its inputs, and what each thread was given. Root only.
  */
-#include <linux/cgroup.h>
 #include <linux/pid.h>
 #include <linux/seq_file.h>
 
@@ -14,19 +13,6 @@ static void fc_show_load(struct seq_file *m, const char *name, u32 load)
 {
 	seq_printf(m, " %s %u.%02u", name, load / FC_LOAD_ONE,
 		   load % FC_LOAD_ONE * 100 / FC_LOAD_ONE);
-}
-
-/* Nice counts only among the tasks of one group. */
-static bool fc_in_cpu_cgroup(struct task_struct *task)
-{
-	bool nested = false;
-
-#ifdef CONFIG_CGROUP_SCHED
-	rcu_read_lock();
-	nested = task_css(task, cpu_cgrp_id)->parent;
-	rcu_read_unlock();
-#endif
-	return nested;
 }
 
 static void fc_show_thread(struct seq_file *m, const struct fc_thread *t)
@@ -46,7 +32,7 @@ static void fc_show_thread(struct seq_file *m, const struct fc_thread *t)
 			   t->overdrawn ? " overdrawn" : "");
 	seq_printf(m, " switches %lu changes %llu%s%s\n", t->task->nvcsw + t->task->nivcsw,
 		   t->changes, t->waiting ? " waiting" : "",
-		   fc_in_cpu_cgroup(t->task) ? " cpu-cgroup" : "");
+		   fc_thread_in_cgroup(t) ? " cpu-cgroup" : "");
 }
 
 static void fc_show_client(struct seq_file *m, struct fc_client *client)

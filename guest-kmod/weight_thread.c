@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the scheduler is told about one thread, and how that is undone. See weight.h. */
+#include <linux/cgroup.h>
 #include <linux/cred.h>
 #include <linux/hashtable.h>
 #include <linux/sched/task.h>
@@ -116,6 +117,18 @@ static bool fc_task_setattr(struct task_struct *task, int policy, u32 rank, int 
 static bool fc_thread_ranked(const struct fc_thread *t)
 {
 	return t->set_rank && t->task->policy == SCHED_FIFO && t->task->rt_priority <= t->set_rank;
+}
+
+bool fc_thread_in_cgroup(const struct fc_thread *t)
+{
+	bool nested = false;
+
+#ifdef CONFIG_CGROUP_SCHED
+	rcu_read_lock();
+	nested = task_css(t->task, cpu_cgrp_id)->parent;
+	rcu_read_unlock();
+#endif
+	return nested;
 }
 
 void fc_thread_charge(struct fc_thread *t)

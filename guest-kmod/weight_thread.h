@@ -58,6 +58,8 @@ struct fc_thread *fc_thread_create(void); /* of the caller; NULL: over the limit
 void fc_thread_destroy(struct fc_thread *t); /* also puts back what it had */
 /* All zero: as it was. Returns whether anything changed. */
 bool fc_thread_set(struct fc_thread *t, struct fc_share want);
+/* In a group of its own, beyond which nice does not count. */
+bool fc_thread_in_cgroup(const struct fc_thread *t);
 /* What it has run with a rank since the last time becomes a debt. */
 void fc_thread_charge(struct fc_thread *t);
 
