@@ -37,14 +37,14 @@ threads() {
     } END { print count + 0 }' $view
 }
 
-# Within a second: as many threads as said have that in the view.
+# Within some seconds: as many threads as said have that in the view.
 within() { # COUNT WORD VALUE…
   count=$1
   shift
   i=0
   while [ "$(threads "$@")" -ne "$count" ]; do
     i=$((i + 1))
-    [ $i -lt 20 ] || { echo "not $count with: $*"; cat $view; return 1; }
+    [ $i -lt 100 ] || { echo "not $count with: $*"; cat $view; return 1; }
     usleep 50000
   done
 }
@@ -101,7 +101,7 @@ limited() {
   within 2 nice -10 || good=1
   # The third may still be starting.
   i=0
-  while ! grep -q 'refused [1-9]' $view && [ $i -lt 20 ]; do
+  while ! grep -q 'refused [1-9]' $view && [ $i -lt 100 ]; do
     i=$((i + 1))
     usleep 50000
   done
