@@ -60,13 +60,13 @@ image_checks() {
   [[ -d tree ]] || image_tree
   with_retries "writable image" image_session ext4 rw
   guest_verdicts "$release-image"
-  verdict "$release-image-status" test "$status" -eq 7
+  verdict "$release-image-status" session_ended 7
   verdict "$release-image-clean" image_is_clean
   verdict "$release-image-files" image_has_files
   verdict "$release-image-kernel-log" kernel_log_is_clean image.klog
   with_retries "image $type" image_session "$type" ro
   guest_verdicts "$release-image-ro"
-  verdict "$release-image-ro-status" test "$status" -eq 7
+  verdict "$release-image-ro-status" session_ended 7
   verdict "$release-image-ro-unchanged" test -n "$(find disk ! -newer made)"
   verdict "$release-image-ro-kernel-log" kernel_log_is_clean image.klog
 }

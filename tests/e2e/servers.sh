@@ -62,6 +62,6 @@ server_checks() {
   with_retries servers servers_session
   tail -n 5 servers/redis.log servers/nginx/error.log servers/fio.log
   guest_verdicts "$release-servers"
-  verdict "$release-servers-status" test "$status" -eq 0
+  verdict "$release-servers-status" session_ended 0
   verdict "$release-servers-kernel-log" kernel_log_is_clean servers.klog
 }
